@@ -1,0 +1,1 @@
+"""Extraction and de-identification of clinical text."""

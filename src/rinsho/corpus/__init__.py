@@ -1,0 +1,1 @@
+"""Documents: reading, cleaning, de-duplicating and writing them."""

@@ -1,0 +1,113 @@
+"""The document: one text with id, source and license; and how folders hold documents."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from rinsho.errors import BrokenRecord
+from rinsho.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str  # system, user or assistant
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text; what a stage reads and writes.
+
+    A conversation has `messages`, and `text` is their contents joined by newlines. A document with
+    gold spans has `spans`, in code points of `text`.
+    """
+
+    id: str  # "<source>/<number in source>", the same in every run
+    text: str  # after normalize(), never raw
+    source: str
+    license: str  # SPDX identifier, or the name of the terms
+    group: str | None = None  # patient or case (a keyed hash): splits never cut a group
+    url: str | None = None
+    date: str | None = None
+    spans: tuple[Span, ...] | None = None  # None: not annotated; (): annotated, nothing found
+    messages: tuple[Message, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a record was left out: a rule, what it measured, and its limit."""
+
+    rule: str
+    measured: float | str
+    limit: float | str
+
+
+def to_json(document: Document) -> dict[str, Any]:
+    """Return the JSON form; fields that are None are left out."""
+    value: dict[str, Any] = {
+        name: getattr(document, name)
+        for name in ("id", "text", "source", "license", "group", "url", "date")
+        if getattr(document, name) is not None
+    }
+    if document.spans is not None:
+        value["spans"] = [
+            {"start": s.start, "end": s.end, "label": s.label, "certainty": s.certainty}
+            for s in document.spans
+        ]
+    if document.messages is not None:
+        value["messages"] = [{"role": m.role, "content": m.content} for m in document.messages]
+    return value
+
+
+def from_json(value: Mapping[str, Any]) -> Document:
+    """Return the document of a JSON object that `to_json` made."""
+    fields = dict(value)
+    if "spans" in fields:
+        fields["spans"] = tuple(Span(**span) for span in fields["spans"])
+    if "messages" in fields:
+        fields["messages"] = tuple(Message(**message) for message in fields["messages"])
+    return Document(**fields)
+
+
+def write_json_lines(path: Path, values: Iterable[Mapping[str, Any]]) -> int:
+    """Write JSON lines, zstd-compressed, the same bytes for the same values; return how many."""
+    n_lines = 0
+    compressor = zstandard.ZstdCompressor(level=6, write_content_size=False)
+    with path.open("wb") as file, compressor.stream_writer(file) as stream:
+        for value in values:
+            stream.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+            n_lines += 1
+    return n_lines
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file that `write_json_lines` wrote."""
+    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        for number, line in enumerate(io.TextIOWrapper(stream, encoding="utf-8"), start=1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                place = f"{path.name} line {number}"
+                raise BrokenRecord(where=place, found="not JSON", expected="JSON") from None
+
+
+def read_documents(folder: Path) -> Iterator[Document]:
+    """Yield every document of a documents folder, conversations too, in order."""
+    for path in sorted(folder.glob("documents-*.jsonl.zst")):
+        for value in read_json_lines(path):
+            yield from_json(value)
+
+
+def write_documents(folder: Path, documents: Iterable[Document]) -> int:
+    """Write one shard of documents; return how many."""
+    path = folder / "documents-00000.jsonl.zst"
+    return write_json_lines(path, (to_json(document) for document in documents))

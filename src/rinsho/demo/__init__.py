@@ -1,0 +1,1 @@
+"""Embedded notes, lexicon, grammar and run file; all written for rinsho (CC0)."""

@@ -1,0 +1,540 @@
+"""Every error rinsho raises on purpose, each with one stable code and a text in two languages.
+
+    RinshoError
+    ├── ConfigError       C…  the call, the run file or the installation is wrong (exit code 2)
+    ├── DataError         D…  files and folders
+    ├── CheckpointError   K…  weights, checkpoints, training
+    ├── EvaluationError   E…  benchmarks, answers, scores
+    └── ServingError      S…  the server and the one-shot commands
+
+An error says what happened, where, and what to do next. Its fields hold names, counts, offsets and
+hashes, never text of a document.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+from typing import ClassVar, Literal
+
+Language = Literal["ja", "en"]
+
+
+def default_language() -> Language:
+    """Return the language of the user's locale: Japanese or, for every other one, English."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "ja" if value.startswith("ja") else "en"
+    return "ja" if (locale.getlocale()[0] or "").startswith("ja") else "en"
+
+
+class RinshoError(Exception):
+    """The root of the tree; never raised itself.
+
+    Args:
+        where: The place: a file and line, a key, an id, a step.
+        expected: What should have been there.
+        found: What was there instead.
+        hint: The next step, where it is more exact than the class's own.
+    """
+
+    code: ClassVar[str] = "R000"
+    exit_code: ClassVar[int] = 1
+    ja: ClassVar[str] = ""
+    en: ClassVar[str] = ""
+    hint_ja: ClassVar[str] = ""
+    hint_en: ClassVar[str] = ""
+
+    def __init__(
+        self, *, where: object = "", expected: object = "", found: object = "", hint: str = ""
+    ) -> None:
+        self.where, self.expected, self.found = str(where), str(expected), str(found)
+        self.hint = hint
+        super().__init__(self.text("en"))
+
+    def message(self, language: Language) -> str:
+        """Return what happened and where, in one line."""
+        template = self.ja if language == "ja" else self.en
+        return self._fill(template)
+
+    def next_step(self, language: Language) -> str:
+        """Return what to do next."""
+        return self.hint or self._fill(self.hint_ja if language == "ja" else self.hint_en)
+
+    def text(self, language: Language) -> str:
+        """Return the two lines that a person reads."""
+        error, step = ("エラー", "対処") if language == "ja" else ("Error", "Next step")
+        return f"{error}[{self.code}]: {self.message(language)}\n{step}: {self.next_step(language)}"
+
+    def _fill(self, template: str) -> str:
+        return template.format(where=self.where, expected=self.expected, found=self.found)
+
+
+class ConfigError(RinshoError):
+    """The call, the run file or the installation is wrong."""
+
+    code, exit_code = "C000", 2
+
+
+class UnknownKey(ConfigError):
+    """A key that no config has."""
+
+    code = "C001"
+    ja = "設定に無いキーです: {where} の {found}"
+    en = "unknown key: {found} in {where}"
+    hint_ja = "もっとも近いキーは {expected} です。`rinsho STAGE --help` で一覧を見られます"
+    hint_en = "the nearest known key is {expected}; `rinsho STAGE --help` lists them all"
+
+
+class InvalidValue(ConfigError):
+    """A value out of its range or of another type."""
+
+    code = "C002"
+    ja = "値が正しくありません: {where}（{found}）"
+    en = "invalid value: {where} ({found})"
+    hint_ja = "{expected} を指定してください"
+    hint_en = "give {expected}"
+
+
+class RunFileBroken(ConfigError):
+    """A run file that is not TOML."""
+
+    code = "C003"
+    ja = "実行ファイルを TOML として読めません: {where}: {found}"
+    en = "the run file is not valid TOML: {where}: {found}"
+    hint_ja = "その行の書き方を直してください（例は runs/demo.toml）"
+    hint_en = "mend that line (runs/demo.toml is an example)"
+
+
+class UnknownStage(ConfigError):
+    """A table or a --only/--from that names no stage."""
+
+    code = "C004"
+    ja = "そのような段階はありません: {where} の {found}"
+    en = "no such stage: {found} in {where}"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class MissingInput(ConfigError):
+    """A stage without the folder it reads."""
+
+    code = "C005"
+    ja = "入力フォルダがありません: {where} には {expected} が必要です"
+    en = "an input folder is missing: {where} needs {expected}"
+    hint_ja = "--{expected} DIR を付けるか、実行ファイルで先の段階を書いてください"
+    hint_en = "give --{expected} DIR, or put the stage that makes it earlier in the run file"
+
+
+class MissingDependency(ConfigError):
+    """A package of an extra that is not installed."""
+
+    code = "C006"
+    ja = "パッケージが入っていません: {found}（{where} に必要）"
+    en = "a package is not installed: {found} (needed by {where})"
+    hint_ja = '`pip install "rinsho[{expected}]"` を実行してください'
+    hint_en = 'run `pip install "rinsho[{expected}]"`'
+
+
+class DataFolderMissing(ConfigError):
+    """A stage that needs --data without it."""
+
+    code = "C007"
+    ja = "データフォルダが指定されていません: {where}"
+    en = "no data folder was given: {where}"
+    hint_ja = "--data DIR を付けるか、環境変数 RINSHO_DATA を設定してください"
+    hint_en = "give --data DIR or set RINSHO_DATA"
+
+
+class DataError(RinshoError):
+    """Files and folders."""
+
+    code = "D000"
+
+
+class PathMissing(DataError):
+    """A file or folder that is not there."""
+
+    code = "D001"
+    ja = "ファイルまたはフォルダが見つかりません: {where}"
+    en = "no such file or folder: {where}"
+    hint_ja = "パスを確かめてください"
+    hint_en = "check the path"
+
+
+class NothingToRead(DataError):
+    """A folder or file without a single record."""
+
+    code = "D002"
+    ja = "読める文書がひとつもありません: {where}"
+    en = "there is no record to read: {where}"
+    hint_ja = "{expected} を置いてから再実行してください"
+    hint_en = "put {expected} there and run again"
+
+
+class NotFinished(DataError):
+    """A folder without a manifest."""
+
+    code = "D003"
+    ja = "完了したフォルダではありません（manifest.json がありません）: {where}"
+    en = "not a finished folder (it has no manifest.json): {where}"
+    hint_ja = "そのフォルダを作る段階をもう一度実行してください。途中から再開します"
+    hint_en = "run the stage that makes it again; it resumes where it stopped"
+
+
+class Corrupt(DataError):
+    """A file whose bytes are not those of its manifest."""
+
+    code = "D004"
+    ja = "ファイルの内容が記録と異なります: {where}（記録 {expected}、実際 {found}）"
+    en = "a file is not what its manifest says: {where} (recorded {expected}, found {found})"
+    hint_ja = "写しから戻すか、そのフォルダを消して段階を再実行してください"
+    hint_en = "restore it from a copy, or delete the folder and run its stage again"
+
+
+class WrongKind(DataError):
+    """A folder that holds something else than the stage reads."""
+
+    code = "D005"
+    ja = "フォルダの種類が違います: {where} は {found} で、{expected} ではありません"
+    en = "wrong kind of folder: {where} holds {found}, not {expected}"
+    hint_ja = "{expected} のフォルダを指定してください"
+    hint_en = "give a folder that holds {expected}"
+
+
+class OutputOccupied(DataError):
+    """An output folder that belongs to another run."""
+
+    code = "D006"
+    ja = "出力先は別の設定の結果です: {where}\n{found}"
+    en = "the output folder belongs to another run: {where}\n{found}"
+    hint_ja = "別の --out を指定するか、不要ならそのフォルダを消してください"
+    hint_en = "give another --out, or delete that folder if it is not needed"
+
+
+class FolderLocked(DataError):
+    """An output folder that another process is writing."""
+
+    code = "D007"
+    ja = "別のプロセスが書き込み中です: {where}"
+    en = "another process is writing there: {where}"
+    hint_ja = "終わるのを待つか、別の --out を指定してください"
+    hint_en = "wait for it to end, or give another --out"
+
+
+class DiskFull(DataError):
+    """No space left, or a quota reached."""
+
+    code = "D008"
+    ja = "ディスクに空きがありません: {where}"
+    en = "the disk is full: {where}"
+    hint_ja = "空きを作って同じコマンドを再実行してください。完了した結果は残っています"
+    hint_en = "free some space and run the same command again; what was finished is kept"
+
+
+class LicenseRefused(DataError):
+    """A license that the run does not allow."""
+
+    code = "D009"
+    ja = "許可されていないライセンスです: {where}（{found}）"
+    en = "a license that is not allowed: {where} ({found})"
+    hint_ja = "使ってよい資料なら allow_licenses に加えるか、--noncommercial を付けてください"
+    hint_en = "if you may use it, add it to allow_licenses or give --noncommercial"
+
+
+class DictionaryMissing(DataError):
+    """A morphological dictionary that is not there."""
+
+    code = "D010"
+    ja = "辞書が見つかりません: {where}"
+    en = "a dictionary is missing: {where}"
+    hint_ja = '`pip install "rinsho[corpus]"` を実行するか、辞書のパスを直してください'
+    hint_en = 'run `pip install "rinsho[corpus]"` or mend the path of the dictionary'
+
+
+class NotText(DataError):
+    """A file that is not text in the encoding it should have."""
+
+    code = "D012"
+    ja = "文書の文字コードが {expected} ではありません: {where}"
+    en = "not {expected} text: {where}"
+    hint_ja = "encoding に正しい文字コード（utf-8, cp932 など）を指定してください"
+    hint_en = "name the right encoding (utf-8, cp932, …) in the source's `encoding`"
+
+
+class BrokenRecord(DataError):
+    """A record that cannot be read where every one has to be."""
+
+    code = "D013"
+    ja = "読めないレコードです: {where}（{found}）"
+    en = "a broken record: {where} ({found})"
+    hint_ja = "{expected} の形に直してください"
+    hint_en = "mend it to be {expected}"
+
+
+class SplitOverlap(DataError):
+    """One group in two splits."""
+
+    code = "D014"
+    ja = "同じグループが複数の分割に入っています: {where}（{found}）"
+    en = "one group stands in two splits: {where} ({found})"
+    hint_ja = "グループ単位で分け直してください"
+    hint_en = "split by group again"
+
+
+class UnknownFormat(DataError):
+    """A file that no reader reads."""
+
+    code = "D015"
+    ja = "読めない形式です: {where}（{found}）"
+    en = "a format that no reader reads: {where} ({found})"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class NothingLeft(DataError):
+    """A stage whose rules rejected everything."""
+
+    code = "D016"
+    ja = "すべての文書が除外されました: {where}（{found}）"
+    en = "every document was rejected: {where} ({found})"
+    hint_ja = "除外の表を見て規則の上限・下限を直してください"
+    hint_en = "look at the removal table and mend the limits of the rules"
+
+
+class TextTooLong(DataError):
+    """A text longer than a command takes."""
+
+    code = "D017"
+    ja = "文書が長すぎます: {where}（{found} 文字、上限 {expected}）"
+    en = "a text is too long: {where} ({found} characters, at most {expected})"
+    hint_ja = "分割してから渡してください"
+    hint_en = "split it and try again"
+
+
+class ReadOnly(DataError):
+    """A place that cannot be written."""
+
+    code = "D018"
+    ja = "書き込めません: {where}"
+    en = "cannot write there: {where}"
+    hint_ja = "権限を確かめるか、別の --out を指定してください"
+    hint_en = "check the permissions, or give another --out"
+
+
+class IdUnknown(DataError):
+    """A document or group that no folder knows."""
+
+    code = "D019"
+    ja = "その文書・グループはどのフォルダにもありません: {where}"
+    en = "no folder knows that document or group: {where}"
+    hint_ja = "documents フォルダの id か group をそのまま指定してください"
+    hint_en = "give an id or a group as it stands in a documents folder"
+
+
+class CheckpointError(RinshoError):
+    """Weights, checkpoints and training."""
+
+    code = "K000"
+
+
+class TokenizerMismatch(CheckpointError):
+    """Tokens or a template of another tokenizer than the weights have."""
+
+    code = "K001"
+    ja = "トークナイザが重みと合いません: {where}（重み {expected}、入力 {found}）"
+    en = "the tokenizer is not that of the weights: {where} (weights {expected}, found {found})"
+    hint_ja = "重みと同じトークナイザで encode をやり直してください"
+    hint_en = "encode again with the tokenizer that the weights were trained with"
+
+
+class WeightsMismatch(CheckpointError):
+    """A weights folder whose tensors do not fit its config."""
+
+    code = "K002"
+    ja = "重みが設定と合いません: {where}（期待 {expected}、実際 {found}）"
+    en = "the weights do not fit their config: {where} (expected {expected}, found {found})"
+    hint_ja = "重みのフォルダを写し直してください"
+    hint_en = "copy the weights folder again"
+
+
+class NothingToLearn(CheckpointError):
+    """Tokens without one that the loss counts."""
+
+    code = "K004"
+    ja = "学習する対象がありません: {where}（{found}）"
+    en = "there is nothing to learn: {where} ({found})"
+    hint_ja = "{expected} を確かめてください"
+    hint_en = "check {expected}"
+
+
+class OutOfMemory(CheckpointError):
+    """No memory left."""
+
+    code = "K005"
+    ja = "メモリが足りません: {where}（{found}）"
+    en = "out of memory: {where} ({found})"
+    hint_ja = "{expected} を小さくしてください。`rinsho plan` が必要量を示します"
+    hint_en = "lower {expected}; `rinsho plan` tells what is needed"
+
+
+class LossNotFinite(CheckpointError):
+    """A loss that is not a number."""
+
+    code = "K006"
+    ja = "損失が有限の数ではありません: {where}（{found}）"
+    en = "the loss is not finite: {where} ({found})"
+    hint_ja = "学習率を下げて再実行してください。最後の正常なチェックポイントから再開します"
+    hint_en = "lower the learning rate and run again; it resumes from the last good checkpoint"
+
+
+class PickleRefused(CheckpointError):
+    """Weights in a format that can run code."""
+
+    code = "K007"
+    ja = "pickle 形式の重みは読みません: {where}"
+    en = "weights in a pickle are refused: {where}"
+    hint_ja = "safetensors 形式の重みを使ってください"
+    hint_en = "use weights in safetensors form"
+
+
+class UnknownArchitecture(CheckpointError):
+    """A model that the decoder cannot be."""
+
+    code = "K008"
+    ja = "対応していないモデルです: {where}（{found}）"
+    en = "an architecture that is not supported: {where} ({found})"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class SequenceTooLong(CheckpointError):
+    """More tokens than the context holds."""
+
+    code = "K009"
+    ja = "文脈長を超えています: {where}（{found} トークン、上限 {expected}）"
+    en = "longer than the context: {where} ({found} tokens, at most {expected})"
+    hint_ja = "短くするか、文脈長の大きいモデルを使ってください"
+    hint_en = "shorten it, or use a model with a longer context"
+
+
+class EvaluationError(RinshoError):
+    """Benchmarks, answers and scores."""
+
+    code = "E000"
+
+
+class UnknownBenchmark(EvaluationError):
+    """A benchmark that rinsho does not know."""
+
+    code, exit_code = "E001", 2
+    ja = "そのようなベンチマークはありません: {found}"
+    en = "no such benchmark: {found}"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class BenchmarkMissing(EvaluationError):
+    """A benchmark file that the data folder lacks."""
+
+    code = "E002"
+    ja = "ベンチマークのファイルがありません: {where}"
+    en = "a benchmark file is missing: {where}"
+    hint_ja = "--data でデータフォルダを指定してください（必要なファイル: {expected}）"
+    hint_en = "give the data folder with --data (it must hold {expected})"
+
+
+class NoncommercialRefused(EvaluationError):
+    """Non-commercial data without the switch."""
+
+    code = "E003"
+    ja = "非商用ライセンスのデータです: {where}（{found}）"
+    en = "data under a non-commercial license: {where} ({found})"
+    hint_ja = "非商用の用途なら --noncommercial を付けてください"
+    hint_en = "for a non-commercial purpose give --noncommercial"
+
+
+class ModelCannot(EvaluationError):
+    """A model or engine asked for what it cannot do."""
+
+    code = "E004"
+    ja = "このモデルではできません: {where}（{found}）"
+    en = "this model cannot do that: {where} ({found})"
+    hint_ja = "{expected} を使ってください"
+    hint_en = "use {expected}"
+
+
+class AnswersIncomplete(EvaluationError):
+    """Answers that do not fit their benchmark."""
+
+    code = "E005"
+    ja = "回答がベンチマークと合いません: {where}（期待 {expected}、実際 {found}）"
+    en = "the answers do not fit their benchmark: {where} (expected {expected}, found {found})"
+    hint_ja = "`rinsho answer` を再実行してください"
+    hint_en = "run `rinsho answer` again"
+
+
+class ServingError(RinshoError):
+    """The server and the one-shot commands."""
+
+    code = "S000"
+
+
+class PortInUse(ServingError):
+    """A port that another program has."""
+
+    code, exit_code = "S001", 2
+    ja = "ポートは使用中です: {where}"
+    en = "the port is in use: {where}"
+    hint_ja = "--port で別の番号を指定してください"
+    hint_en = "give another one with --port"
+
+
+class NotLoopback(ServingError):
+    """An address that other machines reach."""
+
+    code, exit_code = "S002", 2
+    ja = "このサーバはこの機械の中だけで動きます: {where}"
+    en = "this server listens on this machine alone: {where}"
+    hint_ja = "127.0.0.1 か ::1 を指定してください"
+    hint_en = "give 127.0.0.1 or ::1"
+
+
+class RequestTooLarge(ServingError):
+    """A request over a limit."""
+
+    code = "S003"
+    ja = "要求が大きすぎます: {where}（{found}、上限 {expected}）"
+    en = "the request is too large: {where} ({found}, at most {expected})"
+    hint_ja = "分割して送ってください"
+    hint_en = "split it and send the parts"
+
+
+class Busy(ServingError):
+    """A queue that is full."""
+
+    code = "S004"
+    ja = "混み合っています: {where}（待ち {found} 件、上限 {expected}）"
+    en = "the server is busy: {where} ({found} waiting, at most {expected})"
+    hint_ja = "少し待ってからもう一度送ってください"
+    hint_en = "wait a moment and send it again"
+
+
+class BadRequest(ServingError):
+    """A request that is not of the API's form."""
+
+    code = "S005"
+    ja = "要求の形が正しくありません: {where}（{found}）"
+    en = "a request that is not of the API's form: {where} ({found})"
+    hint_ja = "{expected} を送ってください"
+    hint_en = "send {expected}"
+
+
+class NoModel(ServingError):
+    """A question to a server that has no model for it."""
+
+    code = "S006"
+    ja = "この操作のためのモデルがありません: {where}"
+    en = "there is no model for that: {where}"
+    hint_ja = "`rinsho serve WEIGHTS` のように重みのフォルダを付けて起動してください"
+    hint_en = "start with a weights folder: `rinsho serve WEIGHTS`"

@@ -1,0 +1,1 @@
+"""Benchmarks, answers, scores and the report."""

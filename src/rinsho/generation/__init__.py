@@ -1,0 +1,1 @@
+"""What asks a model: scoring and generating token ids."""

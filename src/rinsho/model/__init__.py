@@ -1,0 +1,1 @@
+"""The decoder: its shapes, its cost, its weights on disk."""

@@ -1,0 +1,1 @@
+"""Rules about Japanese strings; they know no documents."""

@@ -1,0 +1,28 @@
+"""Spans: labelled parts of a text, half-open, in Unicode code points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Label = Literal["disease", "symptom", "drug", "dose", "test", "value", "body_part"]
+Certainty = Literal["present", "negated", "suspected"]
+
+LABELS: tuple[Label, ...] = get_args(Label)
+CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A mention: `text[start:end]`, what it is, and whether the patient has it."""
+
+    start: int
+    end: int
+    label: str
+    certainty: str = "present"
+
+
+def sort_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return spans in reading order, each once."""
+    return tuple(sorted(set(spans)))
