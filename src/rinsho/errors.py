@@ -538,3 +538,43 @@ class NoModel(ServingError):
     en = "there is no model for that: {where}"
     hint_ja = "`rinsho serve WEIGHTS` のように重みのフォルダを付けて起動してください"
     hint_en = "start with a weights folder: `rinsho serve WEIGHTS`"
+
+
+class ModelUnknown(ServingError):
+    """A request that names a model which the server does not have."""
+
+    code = "S007"
+    ja = "そのモデルはこのサーバにありません: {where}"
+    en = "this server has no such model: {where}"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class OriginRefused(ServingError):
+    """A request that another site's page sent, or that came under another host name."""
+
+    code = "S008"
+    ja = "別のサイトまたは別のホスト名からの要求は受け付けません: {where}"
+    en = "a request of another site or under another host name is refused: {where}"
+    hint_ja = "{expected} から開いてください"
+    hint_en = "open it as {expected}"
+
+
+class RouteUnknown(ServingError):
+    """A path or method that the API does not have."""
+
+    code = "S009"
+    ja = "そのような URL はありません: {where}"
+    en = "there is no such URL: {where}"
+    hint_ja = "使えるのは {expected} です"
+    hint_en = "use one of: {expected}"
+
+
+class ServerFault(ServingError):
+    """A defect of the server itself; the request and its text are not shown."""
+
+    code = "S010"
+    ja = "サーバの内部エラーです: {where}"
+    en = "an error inside the server: {where}"
+    hint_ja = "同じ要求で繰り返す場合は、この番号と {where} を添えて報告してください"
+    hint_en = "if the same request repeats it, report this code and {where}"
