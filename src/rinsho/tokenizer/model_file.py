@@ -1,0 +1,91 @@
+"""Read and rewrite the pieces of a SentencePiece model file, which is a protocol buffer.
+
+Only the list of pieces is touched; every other byte stays. (The protobuf package would be a
+dependency for these forty lines.)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
+_PIECES = 1  # field number of `pieces` in ModelProto
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One entry of the vocabulary."""
+
+    text: str
+    score: float  # log probability
+    type: int
+
+
+def read_pieces(model: bytes) -> list[Piece]:
+    """Return the vocabulary in the order of its ids."""
+    return [_to_piece(value) for field, value, _ in _fields(model) if field == _PIECES]
+
+
+def rewrite_pieces(model: bytes, change: Callable[[Piece], Piece]) -> bytes:
+    """Return the model with each piece replaced by what `change` makes of it."""
+    parts: list[bytes] = []
+    for field, value, raw in _fields(model):
+        parts.append(_from_piece(change(_to_piece(value))) if field == _PIECES else raw)
+    return b"".join(parts)
+
+
+def _to_piece(message: bytes) -> Piece:
+    values = {field: value for field, value, _ in _fields(message)}
+    (score,) = struct.unpack("<f", values[2]) if 2 in values else (0.0,)
+    type_ = int.from_bytes(values[3], "little") if 3 in values else NORMAL
+    return Piece(values[1].decode(), score, type_)
+
+
+def _from_piece(piece: Piece) -> bytes:
+    text = piece.text.encode()
+    message = b"\x0a" + _varint(len(text)) + text + b"\x15" + struct.pack("<f", piece.score)
+    if piece.type != NORMAL:
+        message += b"\x18" + _varint(piece.type)
+    return b"\x0a" + _varint(len(message)) + message
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield (field number, value, all bytes of the field); a varint's value is little-endian."""
+    position = 0
+    while position < len(message):
+        start = position
+        key, position = _read_varint(message, position)
+        kind = key & 7
+        if kind == _VARINT:
+            number, position = _read_varint(message, position)
+            value = number.to_bytes(10, "little")
+        else:
+            size = {_FIXED64: 8, _FIXED32: 4}.get(kind)
+            if size is None:
+                size, position = _read_varint(message, position)
+            value = message[position : position + size]
+            position += size
+        yield key >> 3, value, message[start:position]
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    number, shift = 0, 0
+    while True:
+        byte = message[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return number, position
+
+
+def _varint(number: int) -> bytes:
+    parts = bytearray()
+    while number >= 0x80:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)

@@ -1,0 +1,179 @@
+"""The tokenizer: a SentencePiece Unigram model, its special tokens and its chat format.
+
+A document is `<s>` text `</s>`; a conversation is `<s>` and turns `<|role|>` content `<|end|>`.
+Special tokens come from `render` and from the ids below alone: no text encodes into one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+from numpy.typing import NDArray
+
+from rinsho.corpus.document import Message
+from rinsho.errors import InvalidValue, PathMissing, UnknownFormat
+
+PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
+END_OF_TURN = "<|end|>"
+ROLES = ("system", "user", "assistant")
+ROLE_TOKENS = {role: f"<|{role}|>" for role in ROLES}
+SPECIAL_TOKENS = (PAD, BOS, EOS, UNK, *ROLE_TOKENS.values(), END_OF_TURN)
+
+MODEL_FILE = "tokenizer.model"
+TOKENIZER_FILES = (MODEL_FILE, "tokenizer.json", "tokenizer_config.json")
+
+_SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
+
+
+class Tokenizer:
+    """Text to token ids and back; made by `read_tokenizer`.
+
+    Attributes:
+        vocab_size: Number of tokens, special ones included.
+        pad_id, bos_id, unk_id: Padding, start of a document, unknown (never made: bytes instead).
+        eos_id: End of a document.
+        end_of_turn_id: End of a message.
+        sha256: Hash of `tokenizer.model`; travels with tokens and weights.
+        n_bytes_per_token: UTF-8 bytes of text that a token stands for, int64, shape (vocab_size,);
+            0 for special tokens.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        try:
+            self._model = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self.vocab_size = int(self._model.vocab_size())
+        except RuntimeError:
+            raise UnknownFormat(
+                where=MODEL_FILE, found="not a SentencePiece model", expected=MODEL_FILE
+            ) from None
+        self._special = {piece: self._id_of(piece) for piece in SPECIAL_TOKENS}
+        self.pad_id, self.bos_id = self._special[PAD], self._special[BOS]
+        self.eos_id, self.unk_id = self._special[EOS], self._special[UNK]
+        self.end_of_turn_id = self._special[END_OF_TURN]
+        self._newline_id = self._id_of("\n")
+        self._bytes = [self._bytes_of(id_) for id_ in range(self.vocab_size)]
+        self.n_bytes_per_token: NDArray[np.int64] = np.array(
+            [len(b) for b in self._bytes], dtype=np.int64
+        )
+
+    def _id_of(self, piece: str) -> int:
+        id_ = int(self._model.piece_to_id(piece))
+        if self._model.id_to_piece(id_) != piece:
+            raise UnknownFormat(
+                where=MODEL_FILE, found=f"no {piece!r}", expected="a tokenizer that rinsho trained"
+            )
+        return id_
+
+    def _bytes_of(self, id_: int) -> bytes:
+        piece = str(self._model.id_to_piece(id_))
+        if self._model.is_byte(id_):
+            return bytes([int(piece[3:5], 16)])
+        if id_ in self._special.values():
+            return b""
+        return piece.replace(_SPACE, " ").encode()
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the UTF-8 bytes a token stands for, which may be part of a character."""
+        return self._bytes[token_id]
+
+    def token_text(self, token_id: int) -> str:
+        """Return a token as people read it: `<0xE3>` for a byte, `<s>` for a special token."""
+        return str(self._model.id_to_piece(token_id)).replace(_SPACE, " ")
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of plain text; `<s>` or `<|end|>` in it are characters like any other.
+
+        U+2581, which SentencePiece uses for the space, is read as an underscore; a lone surrogate
+        as U+FFFD.
+        """
+        ids: list[int] = []
+        # By lines: scores add up in 32 bits, exact only for some 20,000 tokens. No piece holds a
+        # newline, so that the ids are those of the whole text.
+        for line in self._encode_lines(_readable(text)):
+            ids.extend(line)
+            ids.append(self._newline_id)
+        return ids[:-1]
+
+    def _encode_lines(self, text: str) -> Iterable[list[int]]:
+        return self._model.encode(text.split("\n"), num_threads=1)
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of plain text and where each lies, in code points of `text`.
+
+        The bytes of one character (𠮷, emoji) are several tokens with the same span.
+        """
+        ids = self.encode(text)
+        written = _readable(text).replace(_SPACE, "_").encode()
+        ends = np.cumsum(self.n_bytes_per_token[np.array(ids, dtype=np.int64)])
+        is_lead = (np.frombuffer(written, dtype=np.uint8) & 0xC0) != 0x80
+        character = np.cumsum(is_lead) - 1  # code point that each byte belongs to
+        starts = np.concatenate([[0], ends[:-1]]) if ids else ends
+        first, last = character[starts].tolist(), (character[ends - 1] + 1).tolist()
+        return ids, list(zip(first, last, strict=True))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of token ids: special tokens skipped, broken bytes as U+FFFD."""
+        return b"".join(self._bytes[id_] for id_ in ids).decode("utf-8", "replace")
+
+    def encode_document(self, text: str) -> list[int]:
+        """Return `<s>`, the text's ids, `</s>`."""
+        return [self.bos_id, *self.encode(text), self.eos_id]
+
+    def role_id(self, role: str) -> int:
+        """Return the token that opens a turn.
+
+        Raises:
+            InvalidValue: The role is none of system, user, assistant.
+        """
+        if role not in ROLE_TOKENS:
+            raise InvalidValue(where="role", found="another role", expected=", ".join(ROLES))
+        return self._special[ROLE_TOKENS[role]]
+
+    def render(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = False
+    ) -> list[int]:
+        """Return the ids of a conversation, in the format of the folder's chat template.
+
+        Args:
+            messages: The turns; what they say is plain text, whatever it looks like.
+            add_generation_prompt: Whether to open the assistant's turn at the end.
+        """
+        ids = [self.bos_id]
+        for message in messages:
+            ids += [self.role_id(message.role), *self.encode(message.content), self.end_of_turn_id]
+        return [*ids, self.role_id("assistant")] if add_generation_prompt else ids
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a tokenizer, tokens or weights folder.
+
+    Raises:
+        PathMissing: The folder has no `tokenizer.model`.
+        UnknownFormat: It is not one that rinsho trained.
+    """
+    path = folder / MODEL_FILE
+    if not path.is_file():
+        raise PathMissing(where=f"{folder.name}/{MODEL_FILE}")
+    return Tokenizer(path.read_bytes())
+
+
+def copy_tokenizer(source: Path, destination: Path) -> None:
+    """Copy the tokenizer's files from one folder to another, byte for byte."""
+    for name in TOKENIZER_FILES:
+        if not (source / name).is_file():
+            raise PathMissing(where=f"{source.name}/{name}")
+        shutil.copyfile(source / name, destination / name)
+
+
+def _readable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, out of JSON
+        return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
