@@ -1,0 +1,47 @@
+"""What every training run is told: sizes of a step, length, optimizer, precision, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from rinsho.runfile import StageConfig
+
+
+class TrainingConfig(StageConfig):
+    """The keys that `pretrain` and `finetune` share; one loop reads them."""
+
+    batch_tokens: int = Field(8_192, gt=0, description="tokens per optimizer update, at most")
+    micro_batch_tokens: int = Field(
+        4_096, gt=0, description="tokens that go through the model at once, at most"
+    )
+    n_steps: int | None = Field(None, gt=0, description="optimizer updates; left out: max_epochs")
+    max_epochs: int = Field(1, gt=0, description="passes over the training split")
+    max_tokens: int | None = Field(None, gt=0, description="stop before more tokens than this")
+    max_minutes: float | None = Field(
+        None, gt=0, description="stop after this time; such a run is not reproducible"
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="peak, after the warm-up")
+    final_learning_rate: float = Field(
+        0.1, ge=0, le=1, description="share of the peak that the cosine decay ends with"
+    )
+    n_warmup_steps: int = Field(20, ge=0, description="steps in which the rate rises linearly")
+    weight_decay: float = Field(0.1, ge=0, description="of matrices; norms and embeddings have 0")
+    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW: memory of the mean gradient")
+    beta2: float = Field(0.95, ge=0, lt=1, description="AdamW: memory of its square")
+    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient of a step")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of activations set to 0")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of matrix products; auto: bf16 where the processor computes in it"
+    )
+    compile: Literal["off", "on"] = Field("off", description="torch.compile; needs g++")
+    threads: int | None = Field(
+        None, gt=0, description="CPU threads, part of the identity; left out: every core"
+    )
+    seed: int = Field(0, ge=0, description="of weights, data order and dropout")
+    checkpoint_every_steps: int = Field(100, gt=0, description="steps between checkpoints")
+    evaluate_every_steps: int = Field(100, gt=0, description="steps between validations")
+    max_validation_tokens: int = Field(
+        100_000, gt=0, description="tokens of the validation split that are measured, at most"
+    )
