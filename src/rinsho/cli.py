@@ -1,0 +1,429 @@
+"""The commands. Nothing of a stage is imported before its command is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rinsho.errors import RinshoError, default_language
+
+if TYPE_CHECKING:
+    from rinsho.runfile import Step
+
+app = typer.Typer(
+    name="rinsho",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Build, adapt, measure and serve small Japanese clinical language models on your own "
+    "machines: from raw text to a local answer, with no clinical text leaving the building.",
+    epilog="Start with `rinsho demo`. `--lang ja|en` works with every command; "
+    "errors carry a code that docs/errors.md explains.",
+)
+
+STAGE, USE, RUN = "Stages (one command, one output folder)", "Use a model", "Runs"
+
+RunFileArgument = Annotated[Path, typer.Argument(help="run file (TOML), e.g. runs/demo.toml")]
+OutOption = Annotated[Path, typer.Option("--out", help="folder that the stage makes")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="override a value: TABLE.KEY=VALUE or KEY=VALUE (repeatable)"),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="which table, where the stage stands more than once")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="RINSHO_DATA", help="folder of real data and benchmarks"),
+]
+NoncommercialOption = Annotated[
+    bool, typer.Option("--noncommercial", help="allow data under non-commercial licenses")
+]
+ShowOption = Annotated[
+    int, typer.Option("--show", min=0, help="print what would be done with N records, write none")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+DocumentsOption = Annotated[
+    list[Path] | None, typer.Option("--documents", help="documents folder (repeatable)")
+]
+TokenizerOption = Annotated[
+    Path | None, typer.Option("--tokenizer", help="tokenizer folder (or weights that have one)")
+]
+TokensOption = Annotated[Path | None, typer.Option("--tokens", help="tokens folder")]
+BaseOption = Annotated[Path | None, typer.Option("--base", help="weights folder to start from")]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="weights folder to ask")]
+
+
+# ----------------------------------------------------------------------------------- runs
+
+
+@app.command(rich_help_panel=RUN)
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder of the run")] = Path("out/demo"),
+) -> None:
+    """Run the whole flow on embedded data: minutes on two cores, offline.
+
+    Ends with one answered question, one extraction, a report and how to open the page.
+    """
+    from rinsho.demo.show import show_demo
+    from rinsho.run import run_all
+    from rinsho.runfile import read_run_file
+
+    run_file = read_run_file(Path(__file__).parent / "demo" / "demo.toml")
+    run_all(run_file, out)
+    for line in show_demo(out):
+        print(line)
+
+
+@app.command(rich_help_panel=RUN)
+def run(
+    run_file: RunFileArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="default: out/<run file>")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="start at this stage")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="run this stage alone")] = None,
+    set_: SetOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Run every stage of a run file; finished ones are skipped, unfinished ones resume."""
+    from rinsho.run import run_all
+    from rinsho.runfile import read_run_file
+
+    checked = read_run_file(run_file, set_ or ())
+    root = out or Path("out") / checked.name
+    manifests = run_all(
+        checked, root, data=data, noncommercial=noncommercial, first=from_, only=only
+    )
+    if json:
+        _print_json([{"stage": m.identity.stage, "identity": m.identity_hash} for m in manifests])
+
+
+@app.command(rich_help_panel=RUN)
+def plan(
+    run_file: RunFileArgument,
+    set_: SetOption = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="draw the architecture (SVG or PNG)")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell parameters, tokens, FLOPs, memory, disk and hours before anything runs."""
+    from rinsho.console import language
+    from rinsho.runfile import read_run_file
+    from rinsho.training.plan import draw_architecture, make_plan, render_plan
+
+    made = make_plan(read_run_file(run_file, set_ or ()))
+    if figure is not None:
+        draw_architecture(made.model, figure)
+    if json:
+        _print_json(made)
+    else:
+        print(render_plan(made, language()))
+
+
+@app.command(rich_help_panel=RUN)
+def verify(
+    folder: Annotated[Path, typer.Argument(help="a finished folder, or a run's folder")],
+    json: JsonOption = False,
+) -> None:
+    """Check every byte below a folder against its manifests, and the chain of inputs."""
+    from rinsho import trace as tracing
+
+    for one in tracing.verify(folder):
+        if json:
+            _print_json(one)
+            continue
+        missing = f"  (not here: {', '.join(one.missing_inputs)})" if one.missing_inputs else ""
+        identity = one.identity_hash[:12]
+        print(f"ok  {identity}  {one.stage:<16} {one.folder}  {one.n_files} files{missing}")
+
+
+@app.command(rich_help_panel=RUN)
+def trace(
+    folder: Annotated[Path, typer.Argument(help="a run's folder")],
+    document: Annotated[str | None, typer.Option("--document", help="id of a document")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="a group, as documents say it")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List every folder that a document or a patient went into."""
+    from rinsho import trace as tracing
+    from rinsho.errors import InvalidValue
+
+    if (document is None) == (group is None):
+        raise InvalidValue(where="rinsho trace", found="?", expected="--document ID or --group ID")
+    for one in tracing.trace(folder, document=document, group=group):
+        if json:
+            _print_json(one)
+        else:
+            print(f"{one.identity_hash[:12]}  {one.stage:<16} {one.folder}  {one.how}")
+
+
+# --------------------------------------------------------------------------------- stages
+
+
+@app.command(rich_help_panel=STAGE)
+def collect(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/documents"),
+    set_: SetOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    show: ShowOption = 0,
+) -> None:
+    """Read text files, normalize, filter, de-duplicate and de-identify them into documents."""
+    _stage("collect", run_file, out, set_, name, data=data, noncommercial=noncommercial, show=show)
+
+
+@app.command(rich_help_panel=STAGE)
+def synthesize(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/synthetic"),
+    set_: SetOption = None,
+    name: NameOption = None,
+    show: ShowOption = 0,
+) -> None:
+    """Write textbooks, notes with gold spans, questions and instructions from the grammar."""
+    _stage("synthesize", run_file, out, set_, name, show=show)
+
+
+@app.command("train-tokenizer", rich_help_panel=STAGE)
+def train_tokenizer(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/tokenizer"),
+    documents: DocumentsOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+) -> None:
+    """Train a Unigram tokenizer whose pieces respect morphemes."""
+    _stage("train-tokenizer", run_file, out, set_, name, data=data, inputs={"documents": documents})
+
+
+@app.command(rich_help_panel=STAGE)
+def encode(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/tokens"),
+    documents: DocumentsOption = None,
+    tokenizer: TokenizerOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    show: ShowOption = 0,
+) -> None:
+    """Turn documents or conversations into memory-mapped tokens with a loss mask."""
+    inputs = {"documents": documents, "tokenizer": tokenizer}
+    _stage("encode", run_file, out, set_, name, inputs=inputs, show=show)
+
+
+@app.command(rich_help_panel=STAGE)
+def pretrain(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/weights"),
+    tokens: TokensOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+) -> None:
+    """Train the decoder from scratch on tokens."""
+    _stage("pretrain", run_file, out, set_, name, inputs={"tokens": tokens})
+
+
+@app.command(rich_help_panel=STAGE)
+def finetune(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/finetuned"),
+    base: BaseOption = None,
+    tokens: TokensOption = None,
+    documents: DocumentsOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+) -> None:
+    """Tune weights: to answer (generation) or to mark spans (tagging)."""
+    inputs = {"base": base, "tokens": tokens, "documents": documents}
+    _stage("finetune", run_file, out, set_, name, inputs=inputs)
+
+
+@app.command(rich_help_panel=STAGE)
+def answer(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/answers"),
+    model: ModelOption = None,
+    documents: DocumentsOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+) -> None:
+    """Ask a model the questions of benchmarks; scoring is a stage of its own."""
+    inputs = {"model": model, "documents": documents}
+    _stage(
+        "answer", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
+    )
+
+
+@app.command(rich_help_panel=STAGE)
+def score(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/report"),
+    answers: Annotated[
+        list[Path] | None, typer.Option("--answers", help="answers folder (repeatable)")
+    ] = None,
+    documents: DocumentsOption = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option("--weights", help="weights folder (repeatable)")
+    ] = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+) -> None:
+    """Score answers, with intervals, into a report that opens offline."""
+    inputs = {"answers": answers, "documents": documents, "weights": weights}
+    _stage(
+        "score", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
+    )
+
+
+def _stage(
+    verb: str,
+    run_file: Path,
+    out: Path,
+    overrides: Sequence[str] | None,
+    name: str | None,
+    *,
+    inputs: Mapping[str, list[Path] | Path | None] | None = None,
+    data: Path | None = None,
+    noncommercial: bool = False,
+    show: int = 0,
+) -> None:
+    """Run one table of a run file, or show what it would do."""
+    from rinsho.console import say
+    from rinsho.run import run_stage
+    from rinsho.runfile import read_run_file
+
+    # The stage is known, so --set may leave its name out: n_steps=20 for pretrain.n_steps=20.
+    full = [f"{name or verb}.{o}" if "." not in o.partition("=")[0] else o for o in overrides or ()]
+    step = read_run_file(run_file, full).step(verb, name)
+    given = {
+        slot: value if isinstance(value, list) else [value]
+        for slot, value in (inputs or {}).items()
+        if value
+    }
+    if show:
+        _show(step, given, show, data, noncommercial)
+        return
+    manifest = run_stage(
+        step.stage, step.config, inputs=given, out=out, data=data, noncommercial=noncommercial
+    )
+    seconds, identity = manifest.run["seconds"], manifest.identity_hash[:12]
+    say(
+        f"完了: {out}（{seconds:.1f} 秒、{identity}）", f"done: {out} ({seconds:.1f} s, {identity})"
+    )
+    print(out)
+
+
+def _show(
+    step: Step,
+    inputs: dict[str, list[Path]],
+    n_records: int,
+    data: Path | None,
+    noncommercial: bool,
+) -> None:
+    """Print what a stage would do with its first records."""
+    import importlib
+
+    module = importlib.import_module(step.stage.module)
+    arguments: dict[str, Any] = {}
+    for slot in step.stage.slots:
+        if folders := inputs.get(slot.name):
+            arguments[slot.name] = folders if slot.is_many else folders[0]
+    if step.stage.takes_data:
+        arguments.update(data=data, noncommercial=noncommercial)
+    shown = getattr(module, f"show_{step.stage.function_name}")
+    for record in shown(step.config, n_records, **arguments):
+        print(record)
+
+
+# ------------------------------------------------------------------------------------ use
+
+
+def main() -> None:
+    """Run a command; turn errors into two lines a person can act on, and an exit code."""
+    from rinsho.console import set_language
+
+    arguments, language = _take_language(sys.argv[1:])
+    if language not in ("ja", "en"):
+        language = default_language()
+    set_language(language)
+    try:
+        app(arguments, prog_name="rinsho")
+    except RinshoError as error:
+        print(error.text(language), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe had enough: `rinsho … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        _report_fault(error)
+        sys.exit(1)
+
+
+def _report_fault(error: Exception) -> None:
+    """Name a fault of rinsho itself by type and place: its message could quote a document."""
+    if os.environ.get("RINSHO_DEBUG"):
+        raise error
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+    print(
+        f"Error[R999]: {type(error).__name__} at {place}\n"
+        "Next step: please report this; RINSHO_DEBUG=1 shows the whole traceback "
+        "(it may quote a document: look before you send it)",
+        file=sys.stderr,
+    )
+
+
+def _take_language(arguments: list[str]) -> tuple[list[str], str]:
+    """Split `--lang ja` off: it works at any place of any command.
+
+    >>> _take_language(["run", "--lang", "ja", "x.toml"])
+    (['run', 'x.toml'], 'ja')
+    """
+    rest, language = list(arguments), ""
+    for index, word in enumerate(arguments):
+        if word == "--lang" and index + 1 < len(arguments):
+            language = arguments[index + 1]
+            del rest[index : index + 2]
+            break
+        if word.startswith("--lang="):
+            language = word.partition("=")[2]
+            del rest[index]
+            break
+    return rest, language
+
+
+def _print_json(value: object) -> None:
+    import dataclasses
+    import json
+
+    def plain(one: Any) -> Any:
+        if dataclasses.is_dataclass(one) and not isinstance(one, type):
+            return dataclasses.asdict(one)
+        return str(one)
+
+    print(json.dumps(value, ensure_ascii=False, default=plain))
+
+
+if __name__ == "__main__":
+    main()
