@@ -1,0 +1,87 @@
+"""The shape of a decoder, and the shapes that have a name."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rinsho.errors import InvalidValue
+
+
+class DecoderConfig(BaseModel):
+    """The shape of a decoder: everything that its weights depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    vocab_size: int = Field(gt=0, description="tokens, special ones included")
+    d_model: int = Field(gt=0, description="width of the residual stream")
+    n_layers: int = Field(gt=0, description="blocks")
+    n_heads: int = Field(gt=0, description="query heads")
+    n_kv_heads: int = Field(gt=0, description="key and value heads; n_heads is a multiple of it")
+    d_head: int = Field(gt=0, multiple_of=2, description="width of a head")
+    d_ff: int = Field(gt=0, description="inner width of the MLP")
+    mlp: Literal["gated", "two-matrix"] = Field(
+        default="gated", description="down(silu(gate(x)) * up(x)), or down(silu(up(x)))"
+    )
+    rope_theta: float = Field(default=10_000.0, gt=0, description="base of the rotary frequencies")
+    norm_eps: float = Field(default=1e-5, gt=0, description="added to the mean square in RMSNorm")
+    tie_embeddings: bool = Field(
+        default=True, description="whether the output matrix is the embedding"
+    )
+    context_length: int = Field(
+        default=512, gt=1, description="the most tokens the model sees at once"
+    )
+    qkv_bias: bool = Field(default=False, description="biases on queries, keys and values (Qwen2)")
+    qk_norm: bool = Field(default=False, description="RMSNorm on each query and key head (Qwen3)")
+
+    @model_validator(mode="after")
+    def _fits_a_known_architecture(self) -> Self:
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError("n_heads has to be a multiple of n_kv_heads")
+        if (self.mlp == "two-matrix") + self.qkv_bias + self.qk_norm > 1:
+            raise ValueError("two-matrix, qkv_bias and qk_norm exclude each other")
+        return self
+
+
+def _shape(  # one line a preset
+    d_model: int, n_layers: int, n_heads: int, n_kv_heads: int, d_ff: int, context_length: int
+) -> DecoderConfig:
+    return DecoderConfig(
+        vocab_size=4_096,
+        d_model=d_model,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=n_kv_heads,
+        d_head=d_model // n_heads,
+        d_ff=d_ff,
+        context_length=context_length,
+    )
+
+
+# The vocabulary and the context are those of the run; the numbers here are defaults.
+PRESETS: dict[str, DecoderConfig] = {
+    "demo": _shape(256, 6, 4, 2, 704, 512),
+    "10m": _shape(320, 6, 5, 5, 864, 512).model_copy(update={"vocab_size": 16_384}),
+    "30m": _shape(512, 8, 8, 4, 1_408, 1_024).model_copy(update={"vocab_size": 16_384}),
+    "100m": _shape(768, 12, 12, 4, 2_048, 2_048).model_copy(update={"vocab_size": 32_768}),
+    # NCVC-slm-1 (arXiv 2412.16423): two-matrix SiLU MLP and untied embeddings, 1.191B parameters.
+    "ncvc-1.2b": _shape(2_048, 24, 32, 8, 8_192, 2_048).model_copy(
+        update={"vocab_size": 32_768, "mlp": "two-matrix", "tie_embeddings": False}
+    ),
+}
+
+
+def decoder_config(
+    preset: str, vocab_size: int | None = None, context_length: int | None = None
+) -> DecoderConfig:
+    """Return a preset with the vocabulary and the context of a run.
+
+    Raises:
+        InvalidValue: There is no such preset.
+    """
+    if preset not in PRESETS:
+        raise InvalidValue(where="preset", found=preset, expected=", ".join(PRESETS))
+    given = {"vocab_size": vocab_size, "context_length": context_length}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return DecoderConfig.model_validate(PRESETS[preset].model_dump() | changes)
