@@ -1,0 +1,88 @@
+"""The table of every benchmark, and how a name becomes items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rinsho.errors import NoncommercialRefused, UnknownBenchmark
+from rinsho.evaluation.benchmark import Benchmark, Item, Sources, hash_items
+from rinsho.evaluation.demo_notes import DEMO_NOTES
+from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
+from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
+from rinsho.evaluation.jmed_llm import JMED_LLM
+from rinsho.evaluation.texts import TEXTS
+from rinsho.runfile import nearest
+
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (*JMED_LLM, *DEMO_NOTES, DEMO_QUESTIONS, DEMO_SIMILARITY, *TEXTS)
+}
+# A name that stands for several; what needs a switch or is not supplied is left out.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "jmed-llm": tuple(
+        b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
+    ),
+    "demo": (
+        *(benchmark.name for benchmark in DEMO_NOTES),
+        DEMO_QUESTIONS.name,
+        DEMO_SIMILARITY.name,
+        "notes-text",
+        "synthetic-text",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBenchmark:
+    """A benchmark with its items, all of them."""
+
+    benchmark: Benchmark
+    items: tuple[Item, ...]
+    sha256: str  # of the items: answers and scores must agree on it
+    is_text_withheld: bool  # non-commercial or private: reports show no text of it
+
+    @property
+    def name(self) -> str:
+        """Return the benchmark's name."""
+        return self.benchmark.name
+
+
+def list_benchmarks() -> tuple[Benchmark, ...]:
+    """Return every benchmark, in the order of the table."""
+    return tuple(BENCHMARKS.values())
+
+
+def describe_benchmark(name: str) -> Benchmark:
+    """Return one benchmark: what it is, its license, what it needs.
+
+    Raises:
+        UnknownBenchmark: With the nearest known name.
+    """
+    if name not in BENCHMARKS:
+        raise UnknownBenchmark(found=name, expected=nearest(name, [*BENCHMARKS, *GROUPS]))
+    return BENCHMARKS[name]
+
+
+def expand_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names with groups replaced by their members, each once."""
+    expanded = [one for name in names for one in GROUPS.get(name, (name,))]
+    return tuple(dict.fromkeys(expanded))
+
+
+def load_benchmark(name: str, sources: Sources) -> LoadedBenchmark:
+    """Read a benchmark's items.
+
+    Raises:
+        UnknownBenchmark: No benchmark has that name.
+        NoncommercialRefused: Its license asks for `--noncommercial`.
+        DataFolderMissing, BenchmarkMissing, MissingInput: What it needs is not there.
+    """
+    benchmark = describe_benchmark(name)
+    if benchmark.is_noncommercial and not sources.noncommercial:
+        raise NoncommercialRefused(where=name, found=benchmark.license)
+    items = benchmark.load(sources)
+    is_private = benchmark.is_from_documents and sources.is_private
+    return LoadedBenchmark(
+        benchmark, items, hash_items(items), benchmark.is_noncommercial or is_private
+    )

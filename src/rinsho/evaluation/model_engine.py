@@ -1,0 +1,151 @@
+"""A language model as an engine: greedy generation, log-likelihoods, seeded free generations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from rinsho.corpus.document import Message
+from rinsho.evaluation.answer_record import FREE, Answer, Method
+from rinsho.evaluation.benchmark import Item
+from rinsho.evaluation.prompts import hash_prompt, messages_of
+from rinsho.generation.language_model import LanguageModel, Sampling
+
+# Free generations begin in turn with the openings and the questions; no benchmark holds them.
+OPENINGS = (
+    "糖尿病は、",
+    "【現病歴】\n",
+    "S: 昨夜から",
+    "胸部X線では、",
+    "肺炎の治療は、",
+    "【退院時要約】\n",
+    "高血圧症の患者では、",
+    "検査所見: ",
+    "看護記録\n10:00 ",
+    "心不全の原因として、",
+)
+QUESTIONS = (
+    "気管支喘息とはどのような病気ですか。",
+    "急性虫垂炎の主な症状を教えてください。",
+    "ワルファリンを飲むときの注意点は何ですか。",
+    "CRPが高いときに考えることを説明してください。",
+    "脳梗塞の検査にはどのようなものがありますか。",
+    "鉄欠乏性貧血の治療を説明してください。",
+    "発熱と咳がある患者の経過記録を書いてください。",
+    "尿路感染症について短く説明してください。",
+    "骨粗鬆症の薬にはどのようなものがありますか。",
+    "めまいの原因を三つ挙げてください。",
+)
+
+
+class ModelEngine:
+    """Asks a language model, one item at a time.
+
+    Args:
+        model: The model.
+        max_new_tokens: Of an answer by generation.
+        seed: Stored with every answer; greedy generation does not use it.
+    """
+
+    def __init__(self, model: LanguageModel, max_new_tokens: int, seed: int) -> None:
+        self._model = model
+        self._tokenizer = model.tokenizer
+        self._sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed)
+
+    def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
+        """Answer one item; one that does not fit the context is marked, never cut."""
+        if item.form == "text":
+            return self._score_text(benchmark, item)
+        prompt = self._tokenizer.render(messages_of(item), add_generation_prompt=True)
+        if method == "generation":
+            return self._generate(benchmark, item, prompt)
+        return self._score_choices(benchmark, item, prompt)
+
+    def _generate(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
+        is_too_long = len(prompt) >= self._model.context_length
+        tokens = [] if is_too_long else list(self._model.generate(prompt, self._sampling))
+        return Answer(
+            benchmark,
+            item.id,
+            "generation",
+            hash_prompt(item),
+            output=self._tokenizer.decode(tokens),
+            n_prompt_tokens=len(prompt),
+            n_tokens=len(tokens),
+            seed=self._sampling.seed,
+            is_too_long=is_too_long,
+        )
+
+    def _score_choices(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
+        """Score the letter of each choice where the answer would stand."""
+        letters = [self._tokenizer.encode(letter) for letter in item.letters]
+        longest = len(prompt) + max(len(letter) for letter in letters)
+        is_too_long = longest > self._model.context_length
+        requests = [] if is_too_long else [(prompt, letter) for letter in letters]
+        scored = self._model.log_likelihoods(requests) if requests else []
+        return Answer(
+            benchmark,
+            item.id,
+            "log-likelihood",
+            hash_prompt(item),
+            log_likelihoods=tuple(one.log_likelihood for one in scored),
+            n_prompt_tokens=len(prompt),
+            n_tokens=sum(one.n_tokens for one in scored),
+            seed=self._sampling.seed,
+            is_too_long=is_too_long,
+        )
+
+    def _score_text(self, benchmark: str, item: Item) -> Answer:
+        tokens = [self._tokenizer.bos_id, *self._tokenizer.encode(item.question)]
+        requests = windows(tokens, self._model.context_length)
+        scored = self._model.log_likelihoods(requests) if requests else []
+        return Answer(
+            benchmark,
+            item.id,
+            "log-likelihood",
+            hash_prompt(item),
+            log_likelihoods=(sum(one.log_likelihood for one in scored),),
+            n_tokens=sum(one.n_tokens for one in scored),
+            seed=self._sampling.seed,
+        )
+
+    def generate_freely(self, number: int, sampling: Sampling) -> Answer:
+        """Continue an opening or answer a question, sampled; the prompt is ours and is kept."""
+        lists = (OPENINGS, QUESTIONS)[number % 2]
+        text = lists[number // 2 % len(lists)]
+        if number % 2:
+            user = Message("user", text)
+            prompt = self._tokenizer.render([user], add_generation_prompt=True)
+        else:
+            prompt = [self._tokenizer.bos_id, *self._tokenizer.encode(text)]
+        tokens = list(self._model.generate(prompt, sampling))
+        return Answer(
+            FREE,
+            f"{FREE}/{number}",
+            "free",
+            hashlib.sha256(text.encode()).hexdigest(),
+            output=self._tokenizer.decode(tokens),
+            n_prompt_tokens=len(prompt),
+            n_tokens=len(tokens),
+            seed=sampling.seed,
+            prompt=text,
+        )
+
+
+def windows(
+    tokens: Sequence[int], context_length: int
+) -> list[tuple[Sequence[int], Sequence[int]]]:
+    """Cut a long text into (context, continuation) pairs that score each token but the first once.
+
+    After the first window every token has at least half a context before it.
+
+    >>> windows([0, 1, 2, 3, 4, 5, 6], 4)
+    [([0], [1, 2, 3]), ([2, 3], [4, 5]), ([4, 5], [6])]
+    """
+    pairs: list[tuple[Sequence[int], Sequence[int]]] = []
+    at, n_next = 1, context_length - 1
+    while at < len(tokens):
+        end = min(len(tokens), at + n_next)
+        pairs.append((tokens[max(0, at + n_next - context_length) : at], tokens[at:end]))
+        at, n_next = end, max(1, context_length // 2)
+    return pairs

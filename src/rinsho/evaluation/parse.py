@@ -1,0 +1,179 @@
+"""From a model's output to a prediction: the official rules to the letter, and stricter ones.
+
+Output is hostile: nothing here evaluates it, and no output makes it fail.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import unicodedata
+import warnings
+from dataclasses import dataclass
+from typing import Any, cast
+
+from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
+
+NO_LETTER = "None"  # what the official parser returns; it sorts after every letter
+# A list of the longest JMED document has a few thousand characters; beyond this it is no answer.
+MAX_CHARACTERS = 100_000
+
+
+def official_letter(output: str) -> str:
+    """Return the first half-width capital A-F of the output, wherever it stands, or "None".
+
+    Source:
+        JMED-LLM (2024-09-22): letters beyond the row's options count as predictions.
+
+    >>> official_letter("ADEの可能性は低い"), official_letter("回答はＢです")
+    ('A', 'None')
+    """
+    return next((character for character in output if character in "ABCDEF"), NO_LETTER)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedLetters:
+    """The letters of an answer; none where it is invalid."""
+
+    letters: tuple[str, ...]
+    is_strict: bool  # the raw output already had the form that was asked for
+
+    @property
+    def is_valid(self) -> bool:
+        """Say whether there is an answer."""
+        return bool(self.letters)
+
+
+_MARKER = re.compile(r"答え|回答|正解|ANSWER")
+_SEPARATORS = r"[\s,、,・.。:;()\[\]「」*と]*"
+
+
+def parse_letters(output: str, letters: str, n_letters: int = 1) -> ParsedLetters:
+    """Return the chosen letters by the corrected protocol.
+
+    NFKC and upper case; then the first that has an answer: the text after the last 答え, 回答, 正解
+    or Answer; a line of nothing but letters and separators; the whole text. A letter with an ASCII
+    letter or digit beside it (the A of ADE) never counts, unless the run has just as many letters
+    as were asked for. Too many, too few or foreign letters make the answer invalid.
+
+    >>> parse_letters("正解はBです", "ABCD").letters, parse_letters("ADEの可能性", "ABCD").letters
+    (('B',), ())
+    """
+    is_strict = output.strip() in {*letters} and n_letters == 1
+    text = unicodedata.normalize("NFKC", output[:MAX_CHARACTERS]).upper()
+    for part in _parts(text):
+        if found := _letters_in(part, n_letters):
+            is_right_form = len(found) == n_letters and set(found) <= set(letters)
+            return ParsedLetters(tuple(sorted(found)) if is_right_form else (), is_strict)
+    return ParsedLetters((), is_strict=False)
+
+
+def _parts(text: str) -> list[str]:
+    markers = list(_MARKER.finditer(text))
+    after = [_first_sentence(text[markers[-1].end() :])] if markers else []
+    bare = [line for line in text.splitlines() if _is_bare(line)]
+    return [*after, *bare[:1], text]
+
+
+def _first_sentence(text: str) -> str:
+    """Cut before the reasons: an explanation may name other letters."""
+    stripped = text.lstrip(" :\n\t")
+    return re.split(r"[。\n]", stripped, maxsplit=1)[0]
+
+
+def _is_bare(line: str) -> bool:
+    return bool(re.fullmatch(rf"{_SEPARATORS}(?:[A-H]{_SEPARATORS})+", line))
+
+
+def _letters_in(text: str, n_letters: int) -> set[str]:
+    runs = re.findall(r"(?<![A-Z0-9])[A-H]+(?![A-Z0-9])", text)
+    return {letter for run in runs if len(run) in (1, n_letters) for letter in run}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedList:
+    """The strings of a list that a model wrote as a Python literal."""
+
+    entities: tuple[str, ...]
+    is_valid: bool  # the output was a list
+    is_expression: bool = False  # Python, but not a literal: the official parser would run it
+    n_dropped: int = 0  # elements that are not strings
+
+
+def parse_list(output: str) -> ParsedList:
+    """Return the list in an output; anything else is an empty one.
+
+    The official parser calls Python's `eval` on the raw output. `ast.literal_eval` gives the same
+    on every list of literals and runs nothing; expressions are counted and give an empty list.
+
+    >>> parse_list("['胃癌', '走行異常']  # 2").entities, parse_list("exit()").is_expression
+    (('胃癌', '走行異常'), True)
+    """
+    if len(output) > MAX_CHARACTERS:
+        return ParsedList((), is_valid=False)
+    try:
+        with warnings.catch_warnings():  # a warning about an odd escape would print the output
+            warnings.simplefilter("ignore")
+            value: Any = ast.literal_eval(output)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ParsedList((), is_valid=False, is_expression=_is_expression(output))
+    if not isinstance(value, list):
+        return ParsedList((), is_valid=False)
+    elements = cast(list[Any], value)
+    strings = tuple(element for element in elements if isinstance(element, str))
+    return ParsedList(strings, is_valid=True, n_dropped=len(elements) - len(strings))
+
+
+def _is_expression(output: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(output.lstrip(" \t"), mode="eval")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSpans:
+    """The spans of an output, and whether it had the right form."""
+
+    spans: tuple[Span, ...]
+    is_valid: bool
+
+
+def parse_spans(output: str, n_characters: int) -> ParsedSpans:
+    """Return spans written as a JSON list of [start, end, label, certainty].
+
+    One span that is out of the text or has an unknown label makes the whole output invalid.
+
+    >>> parse_spans('[[0, 2, "symptom", "negated"]]', 10).spans
+    (Span(start=0, end=2, label='symptom', certainty='negated'),)
+    """
+    try:
+        rows: Any = json.loads(output)
+    except (ValueError, RecursionError):
+        return ParsedSpans((), is_valid=False)
+    if not isinstance(rows, list):
+        return ParsedSpans((), is_valid=False)
+    spans = [_to_span(row, n_characters) for row in cast(list[Any], rows)]
+    if any(span is None for span in spans):
+        return ParsedSpans((), is_valid=False)
+    return ParsedSpans(sort_spans(span for span in spans if span), is_valid=True)
+
+
+def _to_span(row: Any, n_characters: int) -> Span | None:
+    match row:
+        case [int(start), int(end), str(label), str(certainty)]:
+            is_inside = 0 <= start < end <= n_characters
+            is_known = label in LABELS and certainty in CERTAINTIES
+            return Span(start, end, label, certainty) if is_inside and is_known else None
+        case _:
+            return None
+
+
+def format_spans(spans: tuple[Span, ...]) -> str:
+    """Write spans in the form that `parse_spans` reads."""
+    rows = [[span.start, span.end, span.label, span.certainty] for span in spans]
+    return json.dumps(rows, ensure_ascii=False)
