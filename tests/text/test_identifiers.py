@@ -1,0 +1,97 @@
+"""Identifiers that are found, and clinical text that has to stay."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rinsho.text.identifiers import IDENTIFIER_KINDS, find_identifiers, replace_identifiers
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("患者氏名: 山田 太郎、75歳", "患者氏名: [氏名]、75歳"),
+        ("氏名 佐藤花子(女性)", "氏名 [氏名](女性)"),
+        ("主治医:髙瀬", "主治医:[氏名]"),
+        ("読影医: 田中一郎", "読影医: [氏名]"),
+        ("𠮷田太郎様が来院", "[氏名]様が来院"),
+        ("山本次郎先生 御侍史", "[氏名]先生 御侍史"),
+        ("患者ID: 00123456", "患者ID: [番号]"),
+        ("ID:1234567 受診", "ID:[番号] 受診"),
+        ("診察券番号 A-1234567", "診察券番号 [番号]"),
+        ("生年月日 昭和25年3月4日", "生年月日 [生年月日]"),
+        ("生年月日: S25.3.4(75歳)", "生年月日: [生年月日](75歳)"),
+        ("DOB: 1950-03-04", "DOB: [生年月日]"),
+        ("1950年3月4日生まれ", "[生年月日]生まれ"),
+        ("TEL 03-1234-5678", "TEL [電話番号]"),
+        ("FAX: (03) 1234-5678", "FAX: [電話番号]"),
+        ("携帯09012345678", "携帯[電話番号]"),
+        ("+81-90-1234-5678", "[電話番号]"),
+        ("taro.yamada@example.co.jp。", "[メールアドレス]。"),
+        ("〒606-8501 京都府京都市左京区吉田本町36番地1号", "[郵便番号] [住所]"),
+        ("東京都千代田区霞が関一丁目2番2号に", "[住所]に"),
+        ("現住所: 大阪市北区中之島", "現住所: [住所]"),
+    ],
+)
+def test_identifiers_are_replaced_and_their_cues_stay(text: str, expected: str) -> None:
+    assert replace_identifiers(text)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WBC 4500-9000、血圧 140-90、0.5-1.0-2.0",
+        "2020-01-02 入院、05-12-2020 退院、令和2年1月2日手術",
+        "インフルエンザ様症状、腺様嚢胞癌、関節様構造、同様、患者様",
+        "主治医: 未定。主治医に報告し、担当看護師と相談",
+        "氏名: 不明",
+        "電話で家族に説明した",
+        "口座番号は00110-2-5606",
+        "Hb 12.3→10.1 g/dL、アムロジピン5mg 1T分1",
+        "京都府立医科大学で手術、東京都在住",
+        "森林浴、原発巣、南側病棟",
+    ],
+)
+def test_clinical_text_without_identifiers_stays_as_it_is(text: str) -> None:
+    assert replace_identifiers(text)[0] == text
+
+
+def test_only_the_kinds_that_were_asked_for_are_replaced() -> None:
+    text = "主治医: 髙瀬 TEL 03-1234-5678"
+    assert replace_identifiers(text, ("phone",))[0] == "主治医: 髙瀬 TEL [電話番号]"
+    assert replace_identifiers(text, ())[0] == text
+
+
+def test_rare_characters_before_an_identifier_do_not_shift_it() -> None:
+    text = "😀𠮷野家の前で転倒。連絡先 090-1234-5678"
+    (found,) = find_identifiers(text)
+    assert text[found.start : found.end] == "090-1234-5678"
+
+
+PIECES = [
+    "患者名: 山田太郎 ",
+    "〒100-0001 ",
+    "a@b.jp ",
+    "03-1234-5678 ",
+    "生年月日 S25.3.4 ",
+    "😀",
+    "咳",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8))
+def test_replacements_tell_both_spans_and_change_nothing_else(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    new, replacements = replace_identifiers(text)
+    rebuilt, done = "", 0
+    for one in replacements:
+        kept = text[done : one.identifier.start]
+        assert new[one.start - len(kept) : one.start] == kept
+        assert new[one.start] == "[" and new[one.end - 1] == "]"
+        rebuilt += kept + new[one.start : one.end]
+        done = one.identifier.end
+    assert rebuilt + text[done:] == new
+    assert {one.identifier.kind for one in replacements} <= set(IDENTIFIER_KINDS)
+    assert find_identifiers(new) == ()
