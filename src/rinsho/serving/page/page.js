@@ -1,0 +1,177 @@
+// What the buttons do. Notes and answers reach the document as text only, never as markup.
+
+import { setUpAsking } from "/ask.js";
+import { post, problemText } from "/server.js";
+import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
+import { SAMPLE_NOTE, TEXTS } from "/texts.js";
+
+const get = (id) => document.getElementById(id);
+const note = get("note");
+const state = { language: "ja", server: null, result: null, problem: null, isWorking: false };
+let asking = null;
+
+const texts = () => TEXTS[state.language];
+
+function setLanguage(language) {
+  state.language = language;
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-text]")) {
+    element.textContent = texts()[element.dataset.text];
+  }
+  for (const element of document.querySelectorAll("[data-placeholder]")) {
+    element.placeholder = texts()[element.dataset.placeholder];
+  }
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.language === language));
+  }
+  localStorage.setItem("language", language); // the only thing that is kept
+  show();
+}
+
+function engineText() {
+  if (!state.server) return "";
+  const { kind, name } = state.server.extractor;
+  return kind === "dictionary" ? texts().dictionary : texts().model(name);
+}
+
+function isStale() {
+  return state.result !== null && note.value !== state.result.text;
+}
+
+function statusText() {
+  const { result } = state;
+  if (state.isWorking) return texts().working;
+  if (state.problem) return problemText(state.problem, state.language, texts());
+  if (result === null) return "";
+  if (isStale()) return texts().stale;
+  if (result.spans.length === 0) return texts().foundNone;
+  const more = result.spans.length > MAX_SHOWN ? ` ${texts().shown(MAX_SHOWN)}` : "";
+  return texts().found(result.spans.length) + more;
+}
+
+function show() {
+  const spans = state.result?.spans ?? [];
+  get("engine").textContent = engineText();
+  get("version").textContent = state.server ? `rinsho ${state.server.version}` : "";
+  get("legend").ariaLabel = texts().legend;
+  showLegend(get("legend"), spans, texts());
+  showRows(get("rows"), spans, texts());
+  get("table-card").hidden = spans.length === 0;
+  if (state.result) {
+    showNote(get("reading"), state.result.text, spans, texts());
+  } else {
+    get("reading").textContent = texts().empty;
+  }
+  get("reading").classList.toggle("nothing", state.result === null);
+  showStatus();
+  asking?.show();
+}
+
+function showStatus() {
+  get("note-length").textContent = texts().noteLength([...note.value].length);
+  get("status").textContent = statusText();
+  get("status").classList.toggle("bad", state.problem !== null && !state.isWorking);
+  get("status").classList.toggle("stale", isStale() && !state.problem);
+  get("reading").classList.toggle("stale", isStale());
+  get("found").setAttribute("aria-busy", String(state.isWorking));
+  get("extract").disabled = state.isWorking;
+}
+
+async function extract() {
+  const text = note.value.toWellFormed();
+  if (state.isWorking) return;
+  state.isWorking = true;
+  state.problem = null;
+  showStatus();
+  try {
+    const reply = await post("/v1/extract", { text });
+    state.result = { text, spans: (await reply.json()).spans };
+  } catch (problem) {
+    state.problem = problem;
+  }
+  state.isWorking = false;
+  show();
+}
+
+function setNote(text) {
+  note.value = text;
+  note.setSelectionRange(0, 0);
+  note.scrollTop = 0;
+  state.result = null;
+  state.problem = null;
+  show();
+  note.focus();
+}
+
+async function copy() {
+  await navigator.clipboard.writeText(toCsv(state.result.spans));
+  get("copy").textContent = texts().copied;
+  setTimeout(() => { get("copy").textContent = texts().copy; }, 2000);
+}
+
+function save() {
+  const csv = new Blob(["\ufeff", toCsv(state.result.spans)], { type: "text/csv" });
+  const anchor = document.createElement("a");
+  anchor.href = URL.createObjectURL(csv);
+  anchor.download = "rinsho-spans.csv";
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
+}
+
+// ------------------------------------------------------------------ hover, click and arrow keys
+
+const indexOf = (event) => event.target.closest?.("[data-index]")?.dataset.index ?? null;
+
+function linkBothWays() {
+  const main = document.querySelector("main");
+  main.addEventListener("mouseover", (event) => link(main, indexOf(event)));
+  main.addEventListener("focusin", (event) => link(main, indexOf(event)));
+  get("rows").addEventListener("click", (event) => {
+    const mark = get("reading").querySelector(`mark[data-index="${indexOf(event)}"]`);
+    mark?.scrollIntoView({ block: "center" });
+  });
+  get("reading").addEventListener("click", (event) => {
+    if (indexOf(event) === null) return;
+    const row = get("rows").querySelector(`[data-index="${indexOf(event)}"]`);
+    row?.scrollIntoView({ block: "nearest" });
+  });
+  get("reading").addEventListener("keydown", moveBetweenMarks);
+}
+
+function moveBetweenMarks(event) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step || event.target.tagName !== "MARK") return;
+  event.preventDefault();
+  const marks = [...get("reading").querySelectorAll("mark")];
+  const next = marks[marks.indexOf(event.target) + step];
+  if (!next) return;
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+async function start() {
+  get("extract").addEventListener("click", extract);
+  get("sample").addEventListener("click", () => setNote(SAMPLE_NOTE));
+  get("clear").addEventListener("click", () => setNote(""));
+  get("copy").addEventListener("click", copy);
+  get("save").addEventListener("click", save);
+  note.addEventListener("input", showStatus);
+  note.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) extract();
+  });
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.addEventListener("click", () => setLanguage(button.dataset.language));
+  }
+  linkBothWays();
+  asking = setUpAsking(state, texts);
+  setLanguage(localStorage.getItem("language") === "en" ? "en" : "ja");
+  try {
+    state.server = await (await fetch("/health")).json();
+  } catch (problem) {
+    state.problem = problem;
+  }
+  show();
+}
+
+start();

@@ -1,0 +1,46 @@
+// Talking to the server that the page came from.
+
+/** An error that the server explained, in both languages. */
+export class ServerProblem extends Error {
+  constructor(fields) {
+    super(fields.code);
+    this.fields = fields;
+  }
+}
+
+/** Send JSON; return the response, or throw what the server said. */
+export async function post(path, body, signal) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+  if (response.ok) return response;
+  const fields = await response.json().then((reply) => reply.error, () => null);
+  throw new ServerProblem(fields ?? { code: response.status, message: response.statusText });
+}
+
+/** Return what a person reads about a problem. */
+export function problemText(problem, language, texts) {
+  if (!(problem instanceof ServerProblem)) return texts.offline;
+  const { code, message, message_ja: japanese } = problem.fields;
+  return `${(language === "ja" && japanese) || message} [${code}]`;
+}
+
+/** Yield the JSON values of a stream of server-sent events. */
+export async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    held += value;
+    const lines = held.split("\n\n");
+    held = lines.pop();
+    for (const line of lines) {
+      const data = line.replace(/^data: /, "");
+      if (data !== "[DONE]") yield JSON.parse(data);
+    }
+  }
+}

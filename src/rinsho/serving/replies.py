@@ -1,0 +1,82 @@
+"""Errors as OpenAI's clients expect them, with rinsho's code and a text in two languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from rinsho.errors import (
+    BadRequest,
+    Busy,
+    ModelUnknown,
+    NoModel,
+    OriginRefused,
+    RequestTooLarge,
+    RinshoError,
+    RouteUnknown,
+    SequenceTooLong,
+    ServerFault,
+    TextTooLong,
+)
+
+STATUS: dict[type[RinshoError], int] = {
+    BadRequest: 400,
+    SequenceTooLong: 400,
+    OriginRefused: 403,
+    ModelUnknown: 404,
+    NoModel: 404,
+    RouteUnknown: 404,
+    RequestTooLarge: 413,
+    TextTooLong: 413,
+    Busy: 429,
+    ServerFault: 500,
+}
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # anything else in a place may be a note's text
+
+
+def error_body(error: RinshoError) -> dict[str, Any]:
+    """Return the body of an error; `code` is rinsho's, `message` English, `message_ja` Japanese."""
+    status = status_of(error)
+    kind = {429: "rate_limit_error", 500: "server_error"}.get(status, "invalid_request_error")
+    english = f"{error.message('en')}. Next step: {error.next_step('en')}"
+    japanese = f"{error.message('ja')}。{error.next_step('ja')}"
+    param = error.where if isinstance(error, BadRequest) else None
+    fields = {"message": english, "message_ja": japanese, "type": kind, "param": param}
+    return {"error": {**fields, "code": error.code}}
+
+
+def status_of(error: RinshoError) -> int:
+    """Return the HTTP status of an error."""
+    return STATUS.get(type(error), 500)
+
+
+def error_response(error: RinshoError) -> JSONResponse:
+    """Return an error as a response."""
+    headers = {"Retry-After": "1"} if isinstance(error, Busy) else None
+    return JSONResponse(error_body(error), status_code=status_of(error), headers=headers)
+
+
+def to_bad_request(error: RequestValidationError) -> BadRequest:
+    """Return what was wrong with a body, without a word of it."""
+    problem = error.errors()[0]
+    if problem["type"] == "json_invalid":
+        return BadRequest(where="body", found="not JSON", expected="a JSON object in UTF-8")
+    return BadRequest(
+        where=_place(problem["loc"]), found=problem["type"], expected=_expected(problem)
+    )
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    parts = [str(part) for part in loc if part != "body"]
+    named = [part if part.isdigit() or _KEY.fullmatch(part) else "?" for part in parts]
+    return ".".join(named) or "body"
+
+
+def _expected(problem: dict[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "no such field"
+    return str(problem["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
