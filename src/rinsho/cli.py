@@ -10,6 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rinsho.cli_options import (
+    BaseOption,
+    DataOption,
+    DocumentsOption,
+    JsonOption,
+    ModelOption,
+    NameOption,
+    NoncommercialOption,
+    OutOption,
+    RunFileArgument,
+    SetOption,
+    ShowOption,
+    TokenizerOption,
+    TokensOption,
+    print_json,
+)
+from rinsho.cli_use import use
 from rinsho.errors import RinshoError, default_language
 
 if TYPE_CHECKING:
@@ -27,37 +44,7 @@ app = typer.Typer(
     "errors carry a code that docs/errors.md explains.",
 )
 
-STAGE, USE, RUN = "Stages (one command, one output folder)", "Use a model", "Runs"
-
-RunFileArgument = Annotated[Path, typer.Argument(help="run file (TOML), e.g. runs/demo.toml")]
-OutOption = Annotated[Path, typer.Option("--out", help="folder that the stage makes")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="override a value: TABLE.KEY=VALUE or KEY=VALUE (repeatable)"),
-]
-NameOption = Annotated[
-    str | None, typer.Option("--name", help="which table, where the stage stands more than once")
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="RINSHO_DATA", help="folder of real data and benchmarks"),
-]
-NoncommercialOption = Annotated[
-    bool, typer.Option("--noncommercial", help="allow data under non-commercial licenses")
-]
-ShowOption = Annotated[
-    int, typer.Option("--show", min=0, help="print what would be done with N records, write none")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
-DocumentsOption = Annotated[
-    list[Path] | None, typer.Option("--documents", help="documents folder (repeatable)")
-]
-TokenizerOption = Annotated[
-    Path | None, typer.Option("--tokenizer", help="tokenizer folder (or weights that have one)")
-]
-TokensOption = Annotated[Path | None, typer.Option("--tokens", help="tokens folder")]
-BaseOption = Annotated[Path | None, typer.Option("--base", help="weights folder to start from")]
-ModelOption = Annotated[Path | None, typer.Option("--model", help="weights folder to ask")]
+STAGE, RUN = "Stages (one command, one output folder)", "Runs"
 
 
 # ----------------------------------------------------------------------------------- runs
@@ -71,9 +58,9 @@ def demo(
 
     Ends with one answered question, one extraction, a report and how to open the page.
     """
-    from rinsho.demo.show import show_demo
     from rinsho.run import run_all
     from rinsho.runfile import read_run_file
+    from rinsho.tour import show_demo
 
     run_file = read_run_file(Path(__file__).parent / "demo" / "demo.toml")
     run_all(run_file, out)
@@ -102,7 +89,7 @@ def run(
         checked, root, data=data, noncommercial=noncommercial, first=from_, only=only
     )
     if json:
-        _print_json([{"stage": m.identity.stage, "identity": m.identity_hash} for m in manifests])
+        print_json([{"stage": m.identity.stage, "identity": m.identity_hash} for m in manifests])
 
 
 @app.command(rich_help_panel=RUN)
@@ -123,7 +110,7 @@ def plan(
     if figure is not None:
         draw_architecture(made.model, figure)
     if json:
-        _print_json(made)
+        print_json(made)
     else:
         print(render_plan(made, language()))
 
@@ -138,7 +125,7 @@ def verify(
 
     for one in tracing.verify(folder):
         if json:
-            _print_json(one)
+            print_json(one)
             continue
         missing = f"  (not here: {', '.join(one.missing_inputs)})" if one.missing_inputs else ""
         identity = one.identity_hash[:12]
@@ -162,7 +149,7 @@ def trace(
         raise InvalidValue(where="rinsho trace", found="?", expected="--document ID or --group ID")
     for one in tracing.trace(folder, document=document, group=group):
         if json:
-            _print_json(one)
+            print_json(one)
         else:
             print(f"{one.identity_hash[:12]}  {one.stage:<16} {one.folder}  {one.how}")
 
@@ -352,7 +339,7 @@ def _show(
         print(record)
 
 
-# ------------------------------------------------------------------------------------ use
+app.add_typer(use)
 
 
 def main() -> None:
@@ -411,18 +398,6 @@ def _take_language(arguments: list[str]) -> tuple[list[str], str]:
             del rest[index]
             break
     return rest, language
-
-
-def _print_json(value: object) -> None:
-    import dataclasses
-    import json
-
-    def plain(one: Any) -> Any:
-        if dataclasses.is_dataclass(one) and not isinstance(one, type):
-            return dataclasses.asdict(one)
-        return str(one)
-
-    print(json.dumps(value, ensure_ascii=False, default=plain))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Options that mean the same in every command, and how results are printed for machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RunFileArgument = Annotated[Path, typer.Argument(help="run file (TOML), e.g. runs/demo.toml")]
+OutOption = Annotated[Path, typer.Option("--out", help="folder that the stage makes")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="override a value: TABLE.KEY=VALUE or KEY=VALUE (repeatable)"),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="which table, where the stage stands more than once")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="RINSHO_DATA", help="folder of real data and benchmarks"),
+]
+NoncommercialOption = Annotated[
+    bool, typer.Option("--noncommercial", help="allow data under non-commercial licenses")
+]
+ShowOption = Annotated[
+    int, typer.Option("--show", min=0, help="print what would be done with N records, write none")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+DocumentsOption = Annotated[
+    list[Path] | None, typer.Option("--documents", help="documents folder (repeatable)")
+]
+TokenizerOption = Annotated[
+    Path | None, typer.Option("--tokenizer", help="tokenizer folder (or weights that have one)")
+]
+TokensOption = Annotated[Path | None, typer.Option("--tokens", help="tokens folder")]
+BaseOption = Annotated[Path | None, typer.Option("--base", help="weights folder to start from")]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="weights folder to ask")]
+
+
+def print_json(value: object) -> None:
+    """Print one value as one line of JSON; dataclasses as objects."""
+    import dataclasses
+    import json
+
+    def plain(one: Any) -> Any:
+        if dataclasses.is_dataclass(one) and not isinstance(one, type):
+            return dataclasses.asdict(one)
+        return str(one)
+
+    print(json.dumps(value, ensure_ascii=False, default=plain))

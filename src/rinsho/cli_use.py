@@ -1,0 +1,191 @@
+"""The commands that use a model: evaluate, serve, generate, extract, deidentify, data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rinsho.cli_options import (
+    DataOption,
+    DocumentsOption,
+    JsonOption,
+    NoncommercialOption,
+    OutOption,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from rinsho.clinical.notes import Note
+
+use = typer.Typer()
+USE = "Use a model"
+FilesArgument = Annotated[
+    list[Path] | None, typer.Argument(help="text, JSONL or CSV files; none: standard input")
+]
+FormatOption = Annotated[str, typer.Option("--format", help="auto, text, jsonl or csv")]
+EncodingOption = Annotated[str, typer.Option("--encoding", help="auto, utf-8, cp932, …")]
+TextFieldOption = Annotated[
+    str, typer.Option("--text-field", help="where JSONL and CSV hold the text")
+]
+FORMATS = ("auto", "text", "jsonl", "csv")
+
+
+@use.command(rich_help_panel=USE)
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="weights folder")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option("--benchmark", help="name or group (repeatable)")
+    ] = None,
+    out: OutOption = Path("out/evaluation"),
+    documents: DocumentsOption = None,
+    max_items: Annotated[int | None, typer.Option("--max-items", min=1)] = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+) -> None:
+    """Answer and score benchmarks in one go; the report opens offline."""
+    from rinsho.evaluation.evaluate import evaluate_model
+
+    evaluate_model(
+        model,
+        benchmark or ["jmed-llm" if data else "demo-notes"],
+        out,
+        documents=documents or (),
+        data=data,
+        noncommercial=noncommercial,
+        max_items=max_items,
+    )
+    print(out / "report" / "report.html")
+
+
+@use.command(rich_help_panel=USE)
+def serve(
+    model: Annotated[
+        Path | None, typer.Argument(help="weights folder to chat with; none: extraction alone")
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option("--extractor", help="tagging weights; none: dictionary")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="a loopback address")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one")] = 8000,
+) -> None:
+    """Serve an OpenAI-compatible API and a web page, on this machine alone."""
+    from rinsho.serving.serve import serve as serve_until_stopped
+
+    serve_until_stopped(model, extractor, host=host, port=port)
+
+
+@use.command(rich_help_panel=USE)
+def generate(
+    files: FilesArgument = None,
+    model: Annotated[Path, typer.Option("--model", help="weights folder")] = Path("out/demo/chat"),
+    form: Annotated[str, typer.Option("--form", help="chat, or text: go on writing")] = "chat",
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, help="0: greedy")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Answer each text with a model; JSON lines out."""
+    from rinsho.clinical.generate import Prompting, generate_notes, to_json_line
+    from rinsho.generation.decoder_model import load_language_model
+    from rinsho.generation.language_model import Sampling
+
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+    prompting = Prompting(_one_of("--form", form, ("chat", "text")), sampling=sampling)
+    notes = _read_notes(files, format_, encoding, text_field)
+    for generation in generate_notes(load_language_model(model), notes, prompting):
+        print(to_json_line(generation), flush=True)
+
+
+@use.command(rich_help_panel=USE)
+def extract(
+    files: FilesArgument = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="tagging weights; none: dictionary and rules")
+    ] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="repeat each text")] = False,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Find diseases, symptoms, drugs, doses, tests, values and body parts; JSON lines out.
+
+    Offsets are code points of the text as it was given. Works without any model.
+    """
+    from rinsho.clinical.extract import extract_notes, load_extractor, to_json_line
+
+    notes = _read_notes(files, format_, encoding, text_field)
+    for extraction in extract_notes(load_extractor(model), notes):
+        print(to_json_line(extraction, with_text=with_text), flush=True)
+
+
+@use.command(rich_help_panel=USE)
+def deidentify(
+    files: FilesArgument = None,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Replace mail, phone, address, birth date, record number and cued names; JSON lines out.
+
+    By rules alone. A person has to read the result: it is not claimed to be anonymous.
+    """
+    from rinsho.clinical.deidentify import deidentify_notes, to_json_line
+
+    for result in deidentify_notes(_read_notes(files, format_, encoding, text_field)):
+        print(to_json_line(result), flush=True)
+
+
+benchmarks = typer.Typer(help="Known benchmarks: what they are, their license, their source.")
+use.add_typer(benchmarks, name="data", rich_help_panel=USE)
+
+
+@benchmarks.command("list")
+def list_data(json: JsonOption = False) -> None:
+    """List every benchmark."""
+    from rinsho.evaluation.catalogue import list_benchmarks
+
+    for benchmark in list_benchmarks():
+        if json:
+            print_json(_public(benchmark))
+        else:
+            terms = f"{benchmark.license}{' (NC)' if benchmark.is_noncommercial else ''}"
+            print(f"{benchmark.name:<24} {benchmark.form:<11} {terms}")
+
+
+@benchmarks.command("show")
+def show_data(name: Annotated[str, typer.Argument(help="a benchmark's name")]) -> None:
+    """Print what one benchmark is."""
+    from rinsho.evaluation.catalogue import describe_benchmark
+
+    for key, value in _public(describe_benchmark(name)).items():
+        print(f"{key:<18} {value}")
+
+
+def _public(value: Any) -> dict[str, Any]:
+    import dataclasses
+
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: field for name, field in fields.items() if not callable(field)}
+
+
+def _read_notes(
+    files: Sequence[Path] | None, form: str, encoding: str, text_field: str
+) -> Iterator[Note]:
+    from rinsho.clinical.notes import NoteReading, read_notes
+
+    checked: Any = _one_of("--format", form, FORMATS)
+    reading = NoteReading(form=checked, encoding=encoding, text_field=text_field)
+    return read_notes(files or (), reading)
+
+
+def _one_of(option: str, value: str, known: Sequence[str]) -> Any:
+    from rinsho.errors import InvalidValue
+
+    if value not in known:
+        raise InvalidValue(where=option, found=value, expected=" / ".join(known))
+    return value
