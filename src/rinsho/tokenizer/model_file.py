@@ -1,7 +1,7 @@
 """Read and rewrite the pieces of a SentencePiece model file, which is a protocol buffer.
 
-Only the list of pieces is touched; every other byte stays. (The protobuf package would be a
-dependency for these forty lines.)
+Only the pieces are changed, and a path of the training machine is dropped. (The protobuf package
+would be a dependency for these lines.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
-_PIECES = 1  # field number of `pieces` in ModelProto
+_PIECES, _NORMALIZER = 1, 3  # field numbers in ModelProto
+_RULE_PATH = 6  # in NormalizerSpec: where the rules were on the machine that trained
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -33,8 +34,21 @@ def rewrite_pieces(model: bytes, change: Callable[[Piece], Piece]) -> bytes:
     """Return the model with each piece replaced by what `change` makes of it."""
     parts: list[bytes] = []
     for field, value, raw in _fields(model):
-        parts.append(_from_piece(change(_to_piece(value))) if field == _PIECES else raw)
+        if field == _PIECES:
+            parts.append(_from_piece(change(_to_piece(value))))
+        elif field == _NORMALIZER:
+            parts.append(_message(_NORMALIZER, _without(value, _RULE_PATH)))
+        else:
+            parts.append(raw)
     return b"".join(parts)
+
+
+def _without(message: bytes, number: int) -> bytes:
+    return b"".join(raw for field, _, raw in _fields(message) if field != number)
+
+
+def _message(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content
 
 
 def _to_piece(message: bytes) -> Piece:
@@ -46,10 +60,10 @@ def _to_piece(message: bytes) -> Piece:
 
 def _from_piece(piece: Piece) -> bytes:
     text = piece.text.encode()
-    message = b"\x0a" + _varint(len(text)) + text + b"\x15" + struct.pack("<f", piece.score)
+    content = _message(1, text) + b"\x15" + struct.pack("<f", piece.score)
     if piece.type != NORMAL:
-        message += b"\x18" + _varint(piece.type)
-    return b"\x0a" + _varint(len(message)) + message
+        content += b"\x18" + _varint(piece.type)
+    return _message(_PIECES, content)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
