@@ -60,6 +60,15 @@ def test_awkward_texts_have_the_same_ids(
     assert [*three_ways(tokenizer_folder, text), hugging_face] == [ids] * 3
 
 
+def test_a_line_of_a_megabyte_has_the_same_ids(
+    tokenizer: Tokenizer, tokenizer_folder: Path, documents_folder: Path
+):
+    line = "".join(d.text.replace("\n", "") for d in read_documents(documents_folder)) * 30
+    assert len(line.encode()) > 1_000_000
+    assert three_ways(tokenizer_folder, line) == [tokenizer.encode(line)] * 2
+    assert tokenizer.encode_with_offsets(line)[1][-1][1] == len(line)
+
+
 @given(text=texts)
 @settings(max_examples=100, deadline=None)
 def test_any_text_has_the_same_ids(tokenizer: Tokenizer, tokenizer_folder: Path, text: str):

@@ -56,7 +56,6 @@ class Tokenizer:
         self.pad_id, self.bos_id = self._special[PAD], self._special[BOS]
         self.eos_id, self.unk_id = self._special[EOS], self._special[UNK]
         self.end_of_turn_id = self._special[END_OF_TURN]
-        self._newline_id = self._id_of("\n")
         self._bytes = [self._bytes_of(id_) for id_ in range(self.vocab_size)]
         self.n_bytes_per_token: NDArray[np.int64] = np.array(
             [len(b) for b in self._bytes], dtype=np.int64
@@ -92,16 +91,7 @@ class Tokenizer:
         U+2581, which SentencePiece uses for the space, is read as an underscore; a lone surrogate
         as U+FFFD.
         """
-        ids: list[int] = []
-        # By lines: scores add up in 32 bits, exact only for some 20,000 tokens. No piece holds a
-        # newline, so that the ids are those of the whole text.
-        for line in self._encode_lines(_readable(text)):
-            ids.extend(line)
-            ids.append(self._newline_id)
-        return ids[:-1]
-
-    def _encode_lines(self, text: str) -> Iterable[list[int]]:
-        return self._model.encode(text.split("\n"), num_threads=1)
+        return list(self._model.encode(_readable(text)))
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the ids of plain text and where each lies, in code points of `text`.
