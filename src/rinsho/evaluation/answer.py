@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,12 @@ from rinsho.evaluation.answer_record import (
     write_answers,
 )
 from rinsho.evaluation.benchmark import Item, Sources, choose_items
-from rinsho.evaluation.catalogue import LoadedBenchmark, expand_names, load_benchmark
+from rinsho.evaluation.catalogue import (
+    LoadedBenchmark,
+    expand_names,
+    hash_benchmarks,
+    load_benchmark,
+)
 from rinsho.evaluation.engines import (
     METHODS,
     Engine,
@@ -53,23 +57,35 @@ class AnswerConfig(StageConfig):
     benchmarks: tuple[str, ...] = Field(
         min_length=1, description="names of benchmarks, or of groups: jmed-llm, demo"
     )
-    engine: EngineName = Field("model", description="what answers")
-    label: str = Field("", max_length=60, description="its name in reports; made up when empty")
+    engine: EngineName = Field(default="model", description="what answers")
+    label: str = Field(
+        default="", max_length=60, description="its name in reports; made up when empty"
+    )
     methods: tuple[Literal["generation", "log-likelihood"], ...] = Field(
-        ("generation", "log-likelihood"), min_length=1, description="of a model; where they apply"
+        default=("generation", "log-likelihood"),
+        min_length=1,
+        description="of a model; where they apply",
     )
-    max_items: int | None = Field(None, gt=0, description="items of each benchmark, drawn by seed")
-    max_new_tokens: int = Field(512, gt=0, description="tokens of one generated answer")
-    n_free_generations: int = Field(20, ge=0, description="seeded free generations of a model")
-    free_max_new_tokens: int = Field(200, gt=0, description="tokens of one free generation")
-    free_temperature: float = Field(0.8, ge=0, description="of the free generations; 0: greedy")
-    free_top_p: float = Field(0.95, gt=0, le=1, description="of the free generations")
+    max_items: int | None = Field(
+        default=None, gt=0, description="items of each benchmark, drawn by seed"
+    )
+    max_new_tokens: int = Field(default=512, gt=0, description="tokens of one generated answer")
+    n_free_generations: int = Field(
+        default=20, ge=0, description="seeded free generations of a model"
+    )
+    free_max_new_tokens: int = Field(default=200, gt=0, description="tokens of one free generation")
+    free_temperature: float = Field(
+        default=0.8, ge=0, description="of the free generations; 0: greedy"
+    )
+    free_top_p: float = Field(default=0.95, gt=0, le=1, description="of the free generations")
     max_train_characters: int = Field(
-        20_000_000, gt=0, description="characters that the Kneser-Ney model is trained on"
+        default=20_000_000, gt=0, description="characters that the Kneser-Ney model is trained on"
     )
-    keep_prompts: bool = Field(True, description="whether answers hold their prompts")
-    seed: int = Field(0, ge=0, description="of the draw of items and the free generations")
-    threads: int | None = Field(None, gt=0, description="CPU threads; None: as torch chooses")
+    keep_prompts: bool = Field(default=True, description="whether answers hold their prompts")
+    seed: int = Field(default=0, ge=0, description="of the draw of items and the free generations")
+    threads: int | None = Field(
+        default=None, gt=0, description="CPU threads; None: as torch chooses"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,7 @@ def answer(
     sources = Sources(data, folders, noncommercial)
     loaded = tuple(load_benchmark(name, sources) for name in expand_names(config.benchmarks))
     questions = _questions(config, loaded)
-    inputs: dict[str, Any] = {"documents": folders, "benchmarks": _hash_benchmarks(loaded)}
+    inputs: dict[str, Any] = {"documents": folders, "benchmarks": hash_benchmarks(loaded)}
     if weights:
         inputs["model"] = weights
     elif config.engine in ("model", "tagger"):
@@ -148,11 +164,6 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
             where=benchmark.name, found=f"engine {config.engine}", expected=", ".join(able)
         )
     return tuple(m for m in possible if m == "extraction" or m in config.methods)
-
-
-def _hash_benchmarks(loaded: Sequence[LoadedBenchmark]) -> str:
-    versions = [[b.name, b.benchmark.version, b.sha256] for b in loaded]
-    return hashlib.sha256(canonical_json(versions)).hexdigest()
 
 
 def _open_engine(

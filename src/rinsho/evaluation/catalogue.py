@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
 from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
 from rinsho.evaluation.jmed_llm import JMED_LLM
 from rinsho.evaluation.texts import TEXTS
+from rinsho.manifest import canonical_json
 from rinsho.runfile import nearest
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -46,6 +48,12 @@ class LoadedBenchmark:
     def name(self) -> str:
         """Return the benchmark's name."""
         return self.benchmark.name
+
+
+def hash_benchmarks(loaded: Sequence[LoadedBenchmark]) -> str:
+    """Return the SHA-256 of what was loaded: it stands among the inputs of a stage."""
+    versions = [[one.name, one.benchmark.version, one.sha256] for one in loaded]
+    return hashlib.sha256(canonical_json(versions)).hexdigest()
 
 
 def list_benchmarks() -> tuple[Benchmark, ...]:

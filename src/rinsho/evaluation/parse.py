@@ -69,6 +69,16 @@ def parse_letters(output: str, letters: str, n_letters: int = 1) -> ParsedLetter
     return ParsedLetters((), is_strict=False)
 
 
+def asked_letters(question: str) -> int:
+    """Return how many choices a question asks for, by its own words; 1 where it does not say.
+
+    >>> asked_letters("誤っているのはどれか。２つ選べ。"), asked_letters("正しいのはどれか。")
+    (2, 1)
+    """
+    found = re.search(r"([2-9])\s*つ選", unicodedata.normalize("NFKC", question))
+    return int(found.group(1)) if found else 1
+
+
 def _parts(text: str) -> list[str]:
     markers = list(_MARKER.finditer(text))
     after = [_first_sentence(text[markers[-1].end() :])] if markers else []

@@ -1,0 +1,63 @@
+"""Answer and score in one go, for `rinsho evaluate`; the two stages still meet on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rinsho.evaluation.answer import AnswerConfig, answer
+from rinsho.evaluation.score import ScoreConfig, score
+from rinsho.manifest import Manifest
+
+TAGGER_FILE = "head.json"  # what a weights folder with a tagging head has
+
+
+def evaluate_model(
+    model: Path,
+    benchmarks: Sequence[str],
+    out: Path,
+    *,
+    documents: Sequence[Path] = (),
+    data: Path | None = None,
+    noncommercial: bool = False,
+    max_items: int | None = None,
+    seed: int = 0,
+) -> Manifest:
+    """Answer benchmarks with a weights folder and write the report; return its manifest.
+
+    Args:
+        model: A weights folder; one with a tagging head answers as a tagger.
+        benchmarks: Names of benchmarks or groups.
+        out: Gets `answers/` and `report/`.
+        documents: Folders that the demo's own benchmarks read.
+        data: The data folder that holds `eval/`.
+        noncommercial: Whether benchmarks under non-commercial terms may be used.
+        max_items: Items of each benchmark, drawn by seed; None: all.
+        seed: Of the draw of items, the free generations and the bootstrap.
+
+    Raises:
+        ModelCannot: The model cannot answer a benchmark of that form.
+    """
+    config = AnswerConfig(
+        benchmarks=tuple(benchmarks),
+        engine="tagger" if (model / TAGGER_FILE).is_file() else "model",
+        max_items=max_items,
+        seed=seed,
+    )
+    answer(
+        config,
+        out=out / "answers",
+        model=model,
+        documents=documents,
+        data=data,
+        noncommercial=noncommercial,
+    )
+    return score(
+        ScoreConfig(seed=seed),
+        answers=[out / "answers"],
+        out=out / "report",
+        documents=documents,
+        weights=[model],
+        data=data,
+        noncommercial=noncommercial,
+    )

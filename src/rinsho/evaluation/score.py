@@ -1,0 +1,306 @@
+"""The stage `score`: marks answers and writes the report; it needs no model."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import importlib.util
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from rinsho.console import progress
+from rinsho.corpus.document import read_documents, write_json_lines
+from rinsho.errors import AnswersIncomplete, MissingDependency
+from rinsho.evaluation.answer import ASKED
+from rinsho.evaluation.answer_record import FREE, Answer, Method, read_answers
+from rinsho.evaluation.benchmark import Sources
+from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_benchmark
+from rinsho.evaluation.page import render_page
+from rinsho.evaluation.scoring import ScoredEntry, row_score, score_entry
+from rinsho.evaluation.summary import (
+    ChainLink,
+    FreeSummary,
+    LossCurve,
+    Report,
+    SourceShare,
+    compare_entries,
+    summarize_entry,
+    summarize_free,
+    summary_lines,
+    to_link,
+)
+from rinsho.evaluation.texts import training_texts
+from rinsho.manifest import (
+    FinishedFolder,
+    Manifest,
+    OpenFolder,
+    canonical_json,
+    door,
+    new_folder,
+    open_folder,
+    write_file,
+)
+from rinsho.runfile import StageConfig
+
+REPORT_VERSION = 1
+
+
+class ScoreConfig(StageConfig):
+    """How answers are scored."""
+
+    n_draws: int = Field(default=10_000, gt=0, description="bootstrap resamples of each figure")
+    seed: int = Field(default=0, ge=0, description="of the resamples; the same for every system")
+    title: str = Field(default="", max_length=120, description="stands at the top of the report")
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """One answers folder, checked against its benchmarks."""
+
+    label: str
+    engine: str
+    folder: FinishedFolder
+    asked: tuple[dict[str, Any], ...]
+    answers: tuple[Answer, ...]
+
+
+@door
+def score(
+    config: ScoreConfig,
+    *,
+    answers: Sequence[Path],
+    out: Path,
+    documents: Sequence[Path] = (),
+    weights: Sequence[Path] = (),
+    data: Path | None = None,
+    noncommercial: bool = False,
+) -> Manifest:
+    """Score answers into `report.json`, `report.html`, `items.jsonl.zst` and figures.
+
+    Args:
+        config: How many resamples, and their seed.
+        answers: Answers folders; each is one system of the report.
+        out: The report folder.
+        documents: Folders that the demo's benchmarks come from; also shown by source, and searched
+            for what free generations copied.
+        weights: Weights folders whose loss the report shows.
+        data: The data folder that holds `eval/`.
+        noncommercial: Whether benchmarks under non-commercial terms may be used.
+
+    Raises:
+        AnswersIncomplete: Items are missing, or the benchmark is not the one that was answered.
+        MissingDependency: matplotlib is not installed.
+    """
+    _require_matplotlib()
+    opened = [open_folder(path, "answer") for path in answers]
+    folders = tuple(open_folder(path, "collect", "synthesize") for path in documents)
+    trained = [open_folder(path, "pretrain", "finetune") for path in weights]
+    systems = _to_systems(opened)
+    loaded = _load_benchmarks(systems, Sources(data, folders, noncommercial))
+    inputs: dict[str, Any] = {
+        "answers": opened,
+        "documents": folders,
+        "weights": trained,
+        "benchmarks": hash_benchmarks(list(loaded.values())),
+    }
+    with new_folder(out, stage="score", config=config, inputs=inputs) as folder:
+        entries = [entry for system in systems for entry in _score_system(system, loaded)]
+        everything = [*opened, *trained, *folders]
+        report = _report(config, systems, entries, folders, trained, everything)
+        _write(config, folder, report, entries)
+    assert folder.manifest is not None
+    return folder.manifest
+
+
+def _require_matplotlib() -> None:
+    for package in ("matplotlib", "matplotlib_fontja"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependency(where="score", expected="report", found=package)
+
+
+# ------------------------------------------------------------------------------- reading
+
+
+def _to_systems(folders: Sequence[FinishedFolder]) -> list[_System]:
+    """Name each folder; where two have one label, the identity tells them apart."""
+    labels = [_label(folder) for folder in folders]
+    n_with = collections.Counter(labels)
+    return [
+        _System(
+            label=label if n_with[label] == 1 else f"{label} #{folder.manifest.identity_hash[:6]}",
+            engine=str(folder.manifest.identity.config["engine"]),
+            folder=folder,
+            asked=tuple(json.loads((folder.path / ASKED).read_bytes())),
+            answers=read_answers(folder.path),
+        )
+        for folder, label in zip(folders, labels, strict=True)
+    ]
+
+
+def _label(folder: FinishedFolder) -> str:
+    identity = folder.manifest.identity
+    if label := str(identity.config["label"]):
+        return label
+    engine, model = str(identity.config["engine"]), identity.inputs.get("model")
+    return f"{engine} {str(model)[:8]}" if model else engine
+
+
+def _load_benchmarks(systems: Sequence[_System], sources: Sources) -> dict[str, LoadedBenchmark]:
+    """Load what was asked and check that it is what was answered."""
+    loaded: dict[str, LoadedBenchmark] = {}
+    for system in systems:
+        for asked in system.asked:
+            name = str(asked["name"])
+            if name not in loaded:
+                loaded[name] = load_benchmark(name, sources)
+            if loaded[name].sha256 != asked["sha256"]:
+                raise AnswersIncomplete(
+                    where=name, expected=asked["sha256"][:16], found=loaded[name].sha256[:16]
+                )
+    return loaded
+
+
+def _score_system(system: _System, loaded: dict[str, LoadedBenchmark]) -> list[ScoredEntry]:
+    by_entry: dict[tuple[str, Method], dict[str, Answer]] = {}
+    for given in system.answers:
+        if given.benchmark != FREE:
+            by_entry.setdefault((given.benchmark, given.method), {})[given.item] = given
+    asked = {str(one["name"]): set(one["items"]) for one in system.asked}
+    entries: list[ScoredEntry] = []
+    for (name, method), answers in by_entry.items():
+        if set(answers) != asked.get(name):
+            n_asked = len(asked.get(name, ()))
+            raise AnswersIncomplete(where=name, expected=n_asked, found=len(answers))
+        pairs = [(item, answers[item.id]) for item in loaded[name].items if item.id in answers]
+        entries.append(score_entry(system.label, loaded[name], method, pairs))
+    return entries
+
+
+# ------------------------------------------------------------------------------- the report
+
+
+def _report(
+    config: ScoreConfig,
+    systems: Sequence[_System],
+    entries: Sequence[ScoredEntry],
+    documents: tuple[FinishedFolder, ...],
+    weights: Sequence[FinishedFolder],
+    everything: Sequence[FinishedFolder],
+) -> Report:
+    engines = {system.label: system.engine for system in systems}
+    is_private = any(folder.manifest.identity.is_private for folder in everything)
+    with progress("採点中", "scoring", len(entries) + 1, "表") as advance:
+        summaries = list[Any]()
+        for entry in entries:
+            engine = engines[entry.system]
+            summaries.append(summarize_entry(entry, engine, config.seed, config.n_draws))
+            advance()
+        comparisons = compare_entries(entries, config.seed, config.n_draws)
+        advance()
+    return Report(
+        entries=tuple(summaries),
+        comparisons=comparisons,
+        free=tuple(_free(systems, documents, is_shown=not is_private)),
+        sources=tuple(count_sources(documents)),
+        losses=tuple(curve for folder in weights if (curve := read_loss(folder))),
+        chain=_chain(everything),
+        seed=config.seed,
+        n_draws=config.n_draws,
+    )
+
+
+def _free(
+    systems: Sequence[_System], documents: tuple[FinishedFolder, ...], *, is_shown: bool
+) -> Iterable[FreeSummary]:
+    for system in systems:
+        generations = [given for given in system.answers if given.benchmark == FREE]
+        if generations:
+            training = training_texts(documents, conversations=True) if documents else None
+            yield summarize_free(system.label, generations, training, is_shown)
+
+
+def count_sources(documents: Iterable[FinishedFolder]) -> list[SourceShare]:
+    """Count the documents and UTF-8 bytes of each source, the largest first."""
+    n_documents, n_bytes = collections.Counter[str](), collections.Counter[str]()
+    for folder in documents:
+        for document in read_documents(folder.path):
+            n_documents[document.source] += 1
+            n_bytes[document.source] += len(document.text.encode())
+    ranked = sorted(n_bytes, key=lambda source: (-n_bytes[source], source))
+    return [SourceShare(source, n_documents[source], n_bytes[source]) for source in ranked]
+
+
+def read_loss(folder: FinishedFolder) -> LossCurve | None:
+    """Read `loss.jsonl` of a weights folder; None where it has none."""
+    path = folder.path / "loss.jsonl"
+    if not path.is_file():
+        return None
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    points = [(int(row["step"]), float(row["loss"])) for row in rows if row.get("loss") is not None]
+    points = [(step, loss) for step, loss in points if math.isfinite(loss)]
+    if not points:
+        return None
+    identity = folder.manifest
+    form = identity.identity.config.get("form", "")
+    label = " ".join(part for part in (identity.identity.stage, str(form)) if part)
+    label = f"{label} #{identity.identity_hash[:6]}"
+    return LossCurve(label, tuple(s for s, _ in points), tuple(loss for _, loss in points))
+
+
+def _chain(folders: Sequence[FinishedFolder]) -> tuple[ChainLink, ...]:
+    links = {folder.manifest.identity_hash: to_link(folder) for folder in folders}
+    return tuple(links.values())
+
+
+# ------------------------------------------------------------------------------- writing
+
+
+def _write(
+    config: ScoreConfig, folder: OpenFolder, report: Report, entries: Sequence[ScoredEntry]
+) -> None:
+    from rinsho.evaluation.figures import draw_figures
+
+    figures = draw_figures(report)
+    for name, drawn in figures.items():
+        write_file(folder.path / f"{name}.svg", drawn.svg)
+        write_file(folder.path / f"{name}.png", drawn.png)
+    value = {
+        "version": REPORT_VERSION,
+        "summary": summary_lines(report),
+        **dataclasses.asdict(report),
+    }
+    write_file(folder.path / "report.json", canonical_json(value) + b"\n")
+    write_json_lines(folder.path / "items.jsonl.zst", _item_lines(entries))
+    svgs = {name: drawn.svg.decode() for name, drawn in figures.items()}
+    page = render_page(config.title, report, entries, svgs)
+    write_file(folder.path / "report.html", page.encode())
+    folder.count(
+        entries=len(report.entries),
+        comparisons=len(report.comparisons),
+        rows=sum(len(entry.rows) for entry in entries),
+    )
+
+
+def _item_lines(entries: Iterable[ScoredEntry]) -> Iterable[dict[str, Any]]:
+    """Yield one line a row: how it was parsed and marked; predictions only where texts may show."""
+    for entry in entries:
+        for row in entry.rows:
+            line: dict[str, Any] = {
+                "system": entry.system,
+                "benchmark": entry.loaded.name,
+                "method": entry.method,
+                "item": row.item.id,
+                "is_valid": row.is_valid,
+                "is_right": row.is_right,
+                "is_too_long": row.answer.is_too_long,
+                "score": row_score(row),
+            }
+            if not entry.loaded.is_text_withheld:
+                line |= {"gold": row.item.gold, "prediction": row.prediction}
+            yield line
