@@ -129,9 +129,10 @@ def load_decoder(
         decoder = Decoder(config, dropout=dropout)
     tensors = _without_tied_copy(dict(_read_tensors(folder)), config, folder.name)
     _check_shapes(decoder.state_dict(), tensors, folder.name)
-    if dtype is not None:
-        tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
-    decoder.load_state_dict(tensors, assign=True)
+    # A tensor mapped from a file is aligned as its header falls, and matrix products differ in the
+    # last bit with alignment: a copy has torch's own, whatever the folder.
+    copies = {name: tensor.to(dtype or tensor.dtype, copy=True) for name, tensor in tensors.items()}
+    decoder.load_state_dict(copies, assign=True)
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
     return decoder

@@ -227,6 +227,11 @@ class Decoder(nn.Module):
             hidden_TD = self._forward_cached(tokens_BT, cache)
         return self.logits(hidden_TD).unflatten(0, (batch, n_tokens))
 
+    def next_logits(self, tokens_BT: Tensor, cache: KeyValueCache) -> Tensor:
+        """Add the tokens to the cache; return the logits behind the last one, shape (B, V)."""
+        hidden_TD = self._forward_cached(tokens_BT, cache)
+        return self.logits(hidden_TD.unflatten(0, tokens_BT.shape)[:, -1])
+
     def new_cache(self, batch: int, capacity: int) -> KeyValueCache:
         """Return an empty cache for `batch` rows of at most `capacity` tokens."""
         return KeyValueCache(self.config, batch, capacity, self.output_weight.detach())

@@ -1,0 +1,199 @@
+"""Our decoder as a language model: nothing to build, nothing to download."""
+
+# T tokens of all segments, C tokens of one continuation, B rows, D d_model, V vocabulary
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
+from rinsho.generation.language_model import Sampling, Scored
+from rinsho.generation.sampling import choose_token, seeded_generator
+from rinsho.manifest import open_folder
+from rinsho.model.checkpoint import load_decoder
+from rinsho.model.decoder import Decoder
+from rinsho.model.precision import DTYPES, best_device, resolve_precision
+from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
+
+Tokens = tuple[int, ...]
+Pair = tuple[Tokens, Tokens]  # prompt, continuation
+
+# Tokens that go through the model at once; more is not faster on a CPU and needs more memory.
+_MAX_PACKED_TOKENS = 4_096
+# A shorter prompt is computed again for each continuation sooner than copied in a cache.
+_MIN_SHARED_TOKENS = 32
+
+
+class DecoderModel:
+    """Scores and generates token ids with a decoder; implements `LanguageModel`.
+
+    Args:
+        decoder: The weights, on their device and in their precision.
+        tokenizer: The tokenizer they were trained with.
+        name: What reports call the model.
+    """
+
+    def __init__(self, decoder: Decoder, tokenizer: Tokenizer, name: str) -> None:
+        self._decoder = decoder.eval()
+        self._tokenizer = tokenizer
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Return the name that reports show."""
+        return self._name
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer that the model was trained with."""
+        return self._tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """Return the most tokens the model sees at once."""
+        return self._decoder.config.context_length
+
+    def log_likelihoods(
+        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[Scored]:
+        """Score (prompt, continuation) pairs of token ids, in the order of the requests.
+
+        Raises:
+            SequenceTooLong: A pair does not fit the context; nothing is cut.
+            InvalidValue: A prompt is empty: the first token needs one before it (`<s>`).
+        """
+        pairs = [(tuple(prompt), tuple(continuation)) for prompt, continuation in requests]
+        for number, (prompt, continuation) in enumerate(pairs):
+            self._check(prompt, continuation, f"request {number}")
+        by_prompt: dict[Tokens, set[Tokens]] = defaultdict(set)
+        for prompt, continuation in pairs:
+            by_prompt[prompt].add(continuation)
+        scored: dict[Pair, Scored] = {(p, ()): Scored(0.0, 0, is_greedy=True) for p in by_prompt}
+        alone: list[Pair] = []
+        for prompt, continuations in by_prompt.items():
+            ordered = sorted(continuations - {()})
+            if len(ordered) > 1 and len(prompt) >= _MIN_SHARED_TOKENS:
+                scored |= self._score_shared(prompt, ordered)
+            else:
+                alone += [(prompt, continuation) for continuation in ordered]
+        alone.sort(key=lambda pair: len(pair[0]) + len(pair[1]))  # neighbours of one length: fast
+        for batch in _batches(alone):
+            scored |= self._score_packed(batch)
+        return [scored[pair] for pair in pairs]
+
+    def generate(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
+        """Yield token ids until the end of turn (not yielded), the limit or the context's end.
+
+        Raises:
+            SequenceTooLong: The prompt leaves no room for an answer.
+            InvalidValue: The prompt is empty.
+        """
+        self._check(tuple(prompt), (0,), "the prompt")
+        n_new = min(sampling.max_new_tokens, self.context_length - len(prompt))
+        return self._generate(list(prompt), n_new, sampling)
+
+    def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
+        stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)
+        generator = seeded_generator(sampling)
+        cache = self._decoder.new_cache(1, len(prompt) + n_new)
+        tokens = prompt
+        for _ in range(n_new):
+            with torch.inference_mode():
+                logits_V = self._decoder.next_logits(self._tensor([tokens]), cache)[0]
+                token = choose_token(logits_V, sampling, generator)
+            if token in stops:
+                return
+            yield token
+            tokens = [token]
+
+    def _check(self, prompt: Tokens, continuation: Tokens, where: str) -> None:
+        if not prompt:
+            raise InvalidValue(where=where, found="an empty prompt", expected="one token or more")
+        n_tokens = len(prompt) + len(continuation)
+        if n_tokens > self.context_length:
+            raise SequenceTooLong(where=where, expected=self.context_length, found=n_tokens)
+
+    @torch.inference_mode()
+    def _score_packed(self, pairs: Sequence[Pair]) -> dict[Pair, Scored]:
+        """Score pairs as segments that do not see each other."""
+        inputs = [(prompt + continuation)[:-1] for prompt, continuation in pairs]
+        lengths = [len(tokens) for tokens in inputs]
+        tokens_T = self._tensor([token for tokens in inputs for token in tokens])
+        hidden = self._decoder.forward_hidden(tokens_T, lengths).split(lengths)
+        return {
+            pair: self._score(self._decoder.logits(hidden_TD[len(pair[0]) - 1 :]), pair[1])
+            for pair, hidden_TD in zip(pairs, hidden, strict=True)
+        }
+
+    @torch.inference_mode()
+    def _score_shared(self, prompt: Tokens, continuations: Sequence[Tokens]) -> dict[Pair, Scored]:
+        """Score continuations of one prompt, which is computed once."""
+        longest = max(len(continuation) for continuation in continuations)
+        cache = self._decoder.new_cache(1, len(prompt))
+        first_V = self._decoder.next_logits(self._tensor([prompt]), cache)[0]
+        logits = [first_V[None]] * len(continuations)
+        if longest > 1:
+            # The last token is never an input; what fills a short row lies behind all it is
+            # scored on, where a causal model does not look.
+            rows = [c[:-1] + (0,) * (longest - len(c)) for c in continuations]
+            copies = cache.repeated(len(rows), len(prompt) + longest - 1)
+            more_BCV = self._decoder(self._tensor(rows), copies)
+            logits = [torch.cat((first_V[None], more_CV)) for more_CV in more_BCV]
+        return {
+            (prompt, continuation): self._score(logits_CV[: len(continuation)], continuation)
+            for continuation, logits_CV in zip(continuations, logits, strict=True)
+        }
+
+    def _score(self, logits_CV: Tensor, continuation: Tokens) -> Scored:
+        labels_C = self._tensor(continuation)
+        log_probs_CV = logits_CV[: len(continuation)].float().log_softmax(-1)
+        picked_C = log_probs_CV.gather(1, labels_C[:, None])[:, 0]
+        is_greedy = bool((log_probs_CV.argmax(-1) == labels_C).all())
+        return Scored(float(picked_C.double().sum()), len(continuation), is_greedy)
+
+    def _tensor(self, tokens: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(tokens, dtype=torch.int64, device=self._decoder.output_weight.device)
+
+
+def _batches(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    batch: list[Pair] = []
+    n_tokens = 0
+    for pair in pairs:
+        length = len(pair[0]) + len(pair[1])
+        if batch and n_tokens + length > _MAX_PACKED_TOKENS:
+            yield batch
+            batch, n_tokens = [], 0
+        batch.append(pair)
+        n_tokens += length
+    if batch:
+        yield batch
+
+
+def load_language_model(folder: Path) -> DecoderModel:
+    """Open a weights folder, check every byte, and return its model.
+
+    It computes on a GPU where there is one, in bf16 where the device has it, else in fp32.
+
+    Raises:
+        PathMissing, NotFinished, Corrupt, WrongKind: As in `open_folder`.
+        ModelCannot: The weights were tuned to mark spans: they see both ways and cannot write.
+        TokenizerMismatch: The folder's tokenizer has another size than its weights.
+    """
+    weights = open_folder(folder, "pretrain", "finetune").path
+    if (weights / "head.json").is_file():
+        raise ModelCannot(
+            where=weights.name, found="a tagging head", expected="weights tuned for generation"
+        )
+    device = best_device()
+    decoder = load_decoder(weights, dtype=DTYPES[resolve_precision("auto", device)])
+    tokenizer = read_tokenizer(weights)
+    if tokenizer.vocab_size != decoder.config.vocab_size:
+        raise TokenizerMismatch(
+            where=weights.name, expected=decoder.config.vocab_size, found=tokenizer.vocab_size
+        )
+    return DecoderModel(decoder.to(device), tokenizer, weights.name)

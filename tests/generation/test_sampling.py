@@ -1,0 +1,65 @@
+"""The choice of a token: greedy, by chance, and inside the nucleus."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rinsho.generation.language_model import Sampling
+from rinsho.generation.sampling import choose_token, seeded_generator
+
+LOGITS_V = torch.tensor([0.5, 0.2, 0.2, 0.1]).log()
+
+
+def draws(sampling: Sampling, n: int = 4_000) -> list[int]:
+    generator = seeded_generator(sampling)
+    return [choose_token(LOGITS_V, sampling, generator) for _ in range(n)]
+
+
+def test_temperature_zero_takes_the_most_likely_token() -> None:
+    assert set(draws(Sampling(temperature=0.0), 5)) == {0}
+
+
+def test_draws_have_the_frequencies_of_the_model() -> None:
+    found = draws(Sampling(temperature=1.0, seed=1))
+    for token, probability in enumerate([0.5, 0.2, 0.2, 0.1]):
+        spread = math.sqrt(probability * (1 - probability) / len(found))
+        assert found.count(token) / len(found) == pytest.approx(probability, abs=4 * spread)
+
+
+def test_a_low_temperature_sharpens() -> None:
+    found = draws(Sampling(temperature=0.5, seed=1))
+    expected = 0.25 / (0.25 + 0.04 + 0.04 + 0.01)
+    assert found.count(0) / len(found) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(0.01, {0}), (0.5, {0}), (0.6, {0, 1}), (0.95, {0, 1, 2, 3})]
+)
+def test_the_nucleus_is_the_smallest_set_that_holds_top_p(top_p: float, kept: set[int]) -> None:
+    assert set(draws(Sampling(temperature=1.0, top_p=top_p), 500)) == kept
+
+
+def test_a_seed_gives_the_same_draws() -> None:
+    first, second, other = (draws(Sampling(temperature=1.0, seed=s), 50) for s in (7, 7, 8))
+    assert first == second
+    assert first != other
+
+
+@given(
+    st.lists(st.floats(-50, 50), min_size=1, max_size=20),
+    st.floats(0.05, 5),
+    st.floats(0.01, 1),
+    st.integers(0, 99),
+)
+def test_any_logits_give_a_token_of_the_vocabulary(
+    logits: list[float], temperature: float, top_p: float, seed: int
+) -> None:
+    sampling = Sampling(temperature=temperature, top_p=top_p, seed=seed)
+    assert (
+        0 <= choose_token(torch.tensor(logits), sampling, seeded_generator(sampling)) < len(logits)
+    )
