@@ -418,6 +418,16 @@ class SequenceTooLong(CheckpointError):
     hint_en = "shorten it, or use a model with a longer context"
 
 
+class ResumeRefused(CheckpointError):
+    """A checkpoint made under other threads, versions or processors: the bytes would differ."""
+
+    code = "K010"
+    ja = "別の環境で作られたチェックポイントです: {where}（記録 {expected}、実際 {found}）"
+    en = "a checkpoint of another environment: {where} (made under {expected}, here {found})"
+    hint_ja = "同じ環境（threads など）で再開するか、.partial フォルダを消して実行し直してください"
+    hint_en = "resume under the same one (threads, …), or delete the .partial folder and start anew"
+
+
 class EvaluationError(RinshoError):
     """Benchmarks, answers and scores."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from rinsho.errors import InvalidValue
+from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, new_folder, open_folder
 from rinsho.model.presets import DecoderConfig, decoder_config
 from rinsho.runfile import StageConfig
-from rinsho.training.settings import TrainingConfig
+from rinsho.training.settings import TrainingConfig, require_torch
 
 
 class ShapeConfig(StageConfig):
@@ -60,3 +62,40 @@ class PretrainConfig(TrainingConfig):
             raise InvalidValue(
                 where=f"[pretrain] {key}", found=problem["type"], expected=problem["msg"]
             ) from None
+
+
+@door
+def pretrain(config: PretrainConfig, *, tokens: Path, out: Path) -> Manifest:
+    """Train a decoder with fresh weights on a tokens folder.
+
+    Args:
+        config: `[pretrain]` of the run file.
+        tokens: A finished folder of `encode`.
+        out: The weights folder to write. An unfinished run of the same config is taken up.
+
+    Raises:
+        NothingToLearn: The training split is empty.
+        LossNotFinite, OutOfMemory, ResumeRefused: As said in the training loop.
+    """
+    source = open_folder(tokens, "encode")
+    inputs = {"tokens": source}
+    with new_folder(out, stage="pretrain", config=config, inputs=inputs, can_resume=True) as folder:
+        _pretrain(config, source, folder)
+    assert folder.manifest is not None
+    return folder.manifest
+
+
+def _pretrain(config: PretrainConfig, source: FinishedFolder, folder: OpenFolder) -> None:
+    require_torch("pretrain")
+    from rinsho.model.decoder import new_decoder
+    from rinsho.tokenizer.tokenizer import read_tokenizer
+    from rinsho.training.language import train_on_tokens, write_record, write_weights
+    from rinsho.training.session import training_session
+
+    tokenizer = read_tokenizer(source.path)
+    shape = config.decoder_config(tokenizer.vocab_size)
+    with training_session(config) as session:
+        decoder = new_decoder(shape, seed=config.seed, dropout=config.dropout)
+        finished = train_on_tokens(decoder, tokenizer, source.path, config, session, folder)
+    write_weights(decoder, tokenizer, source.path, folder)
+    write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field
 
+from rinsho.errors import MissingDependency
 from rinsho.runfile import StageConfig
 
 
@@ -35,7 +37,6 @@ class TrainingConfig(StageConfig):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor computes in it"
     )
-    compile: Literal["off", "on"] = Field("off", description="torch.compile; needs g++")
     threads: int | None = Field(
         None, gt=0, description="CPU threads, part of the identity; left out: every core"
     )
@@ -45,3 +46,13 @@ class TrainingConfig(StageConfig):
     max_validation_tokens: int = Field(
         100_000, gt=0, description="tokens of the validation split that are measured, at most"
     )
+
+
+def require_torch(stage: str) -> None:
+    """Check that torch is there.
+
+    Raises:
+        MissingDependency: With the extra that brings it.
+    """
+    if find_spec("torch") is None:
+        raise MissingDependency(where=stage, expected="model", found="torch")

@@ -1,0 +1,99 @@
+"""The process while it trains: threads, determinism, precision, and signals to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from types import FrameType
+
+import torch
+
+from rinsho.console import say
+from rinsho.errors import OutOfMemory
+from rinsho.model.precision import DTYPES, Precision, resolve_precision
+from rinsho.training.settings import TrainingConfig
+
+# What torch's allocators say; they have no class of their own for it on the CPU.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "DefaultCPUAllocator")
+
+
+@dataclass(slots=True)
+class Session:
+    """What a run computes with, and whether it was asked to stop."""
+
+    threads: int
+    precision: Precision
+    is_stopped: bool = False
+
+    def computing(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context of every forward pass: with bf16, weights stay in fp32."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast("cpu", dtype=DTYPES[self.precision])
+
+
+@contextlib.contextmanager
+def training_session(config: TrainingConfig) -> Generator[Session, None, None]:
+    """Set threads, seed and deterministic algorithms; put back what was there before.
+
+    The first SIGINT or SIGTERM marks the session as stopped, so that the loop can end at a step; a
+    second one ends the process at once.
+
+    Raises:
+        OutOfMemory: The allocator of torch had nothing left.
+    """
+    threads = config.threads or len(os.sched_getaffinity(0))
+    session = Session(threads, resolve_precision(config.precision, torch.device("cpu")))
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(config.seed)
+    try:
+        with _signals(session), _memory():
+            yield session
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+@contextlib.contextmanager
+def _memory() -> Generator[None, None, None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, MemoryError) or any(w in str(error) for w in _NO_MEMORY)
+        if not is_memory:
+            raise
+        raise OutOfMemory(
+            where="training", expected="micro_batch_tokens", found=type(error).__name__
+        ) from None
+
+
+@contextlib.contextmanager
+def _signals(session: Session) -> Generator[None, None, None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set them
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        session.is_stopped = True
+        for kind in kinds:
+            signal.signal(kind, before[kind])
+        say(
+            "このステップを終え、チェックポイントを保存して止まります",
+            "finishing this step and saving a checkpoint, then stopping",
+        )
+
+    for kind in kinds:
+        signal.signal(kind, stop)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            signal.signal(kind, before[kind])
