@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from rinsho.errors import BrokenRecord, NotText, PathMissing, TextTooLong, Unkno
 MAX_NOTE_CHARACTERS = 1_000_000
 MAX_FILE_BYTES = 2_000_000_000  # a file is decoded in memory
 NoteFormat = Literal["auto", "text", "jsonl", "csv"]
+# NUL, and what Python's CP932 makes of the bytes that CP932 has not: 80, A0, FD, FE, FF.
+_BINARY = re.compile("[\0\x80\uf8f0-\uf8f3]")
 _SUFFIXES: dict[str, NoteFormat] = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv"}
 
 
@@ -98,9 +101,11 @@ def _decode(data: bytes, where: str, encoding: str) -> str:
     names = ("utf-8-sig", "cp932") if encoding == "auto" else (encoding,)
     for name in names:
         try:
-            return data.decode("utf-8-sig" if name.lower() in ("utf-8", "utf8") else name)
+            text = data.decode("utf-8-sig" if name.lower() in ("utf-8", "utf8") else name)
         except (UnicodeDecodeError, LookupError):
             continue
+        if not _BINARY.search(text):
+            return text
     raise NotText(where=where, expected=" / ".join(names).replace("-sig", "")) from None
 
 

@@ -93,8 +93,22 @@ def create_app(
         yield
         engines.close()
 
-    app = FastAPI(title="rinsho", version=__version__, docs_url=None, redoc_url=None,
-                  openapi_url=None, lifespan=lifespan)  # fmt: skip
+    app = FastAPI(
+        title="rinsho",
+        version=__version__,
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,
+        # Newer versions report requests and errors to what OTEL_… names, if they are let.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+        lifespan=lifespan,
+    )
     app.add_middleware(BodyLimit, limits=engines.limits)
     app.add_middleware(SameOrigin)
     app.add_middleware(Envelope)  # the last one added is the first to see a request
@@ -172,7 +186,8 @@ def _add_chat(app: FastAPI, engines: Engines) -> None:
         job = engines.chat_thread.submit(lambda: answer_pieces(model, request))
         answer = ChatReply(model.name)
         try:
-            first = await anext(job)  # says that the prompt fits, or raises while a status can
+            # The first piece says that the prompt fits; if not, there is still a status to say it.
+            first = await _or_left(connection, anext(job))
             if not request.stream:
                 pieces = await _or_left(connection, _all(job))
                 text = "".join(piece.text for piece in pieces)

@@ -8,10 +8,15 @@ import importlib.util
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rinsho.console import say
 from rinsho.errors import InvalidValue, MissingDependency, NotLoopback, PortInUse
 from rinsho.serving.limits import is_loopback
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
 
 MAX_CONNECTIONS = 128
 GRACE_SECONDS = 5  # after Ctrl-C, for answers that are on their way
@@ -79,8 +84,6 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def _run(model: Path | None, extractor: Path | None, listener: socket.socket) -> None:
-    import uvicorn
-
     from rinsho.clinical.extract import load_extractor
     from rinsho.serving.app import create_app
 
@@ -91,6 +94,16 @@ def _run(model: Path | None, extractor: Path | None, listener: socket.socket) ->
         language_model = load_language_model(model)
     app = create_app(language_model, load_extractor(extractor))
     _forbid_core_dumps()
+    url = address_of(listener)
+    say(f"{url} で待ち受けています（終了は Ctrl-C）", f"listening on {url} (Ctrl-C ends it)")
+    with contextlib.suppress(KeyboardInterrupt):
+        new_server(app).run(sockets=[listener])
+
+
+def new_server(app: FastAPI) -> uvicorn.Server:
+    """Return the server around an application, which writes nothing about a request itself."""
+    import uvicorn
+
     config = uvicorn.Config(
         app,
         http="h11",
@@ -102,10 +115,7 @@ def _run(model: Path | None, extractor: Path | None, listener: socket.socket) ->
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    url = address_of(listener)
-    say(f"{url} で待ち受けています（終了は Ctrl-C）", f"listening on {url} (Ctrl-C ends it)")
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def address_of(listener: socket.socket) -> str:
