@@ -101,6 +101,14 @@ def test_the_analyser_keeps_the_terms_whole(tmp_path):
     assert "両側" * 30 in new_morphology(terms, tmp_path).words("発熱、" + "両側" * 30 + "。")
 
 
+def test_the_embedded_lexicon_is_known_unless_it_is_left_out(tmp_path):
+    read = read_terms([], data=None, noncommercial=False, with_demo=True)
+    assert len(read.terms) > 1_000 and read.licenses == ("CC0-1.0",)
+    longest = max((t for t in read.terms if " " not in t and "," not in t), key=len)
+    assert longest in new_morphology(read.terms, tmp_path).words(f"{longest}にて入院した。")
+    assert not read_terms([], data=None, noncommercial=False, with_demo=False).terms
+
+
 def test_words_joined_are_the_line(tmp_path):
     line = " CRP 3.2 mg/dL、WBC  abc 9,000\t発熱 　①<0x41>[氏名]𠮷😀 "
     morphology = new_morphology([], tmp_path)

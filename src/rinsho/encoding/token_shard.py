@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rinsho.corpus.document import read_json_lines, write_json_lines
 from rinsho.corpus.splits import SPLITS, Split
 from rinsho.errors import BrokenRecord, PathMissing
+from rinsho.json_lines import read_json_lines, write_json_lines
 
 DOCUMENTS_FILE = "documents-00000.jsonl.zst"
 
