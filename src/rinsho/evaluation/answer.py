@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -83,9 +85,7 @@ class AnswerConfig(StageConfig):
     )
     keep_prompts: bool = Field(default=True, description="whether answers hold their prompts")
     seed: int = Field(default=0, ge=0, description="of the draw of items and the free generations")
-    threads: int | None = Field(
-        default=None, gt=0, description="CPU threads; None: as torch chooses"
-    )
+    threads: int | None = Field(default=None, gt=0, description="CPU threads; left out: every core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,9 @@ def answer(
         inputs["model"] = weights
     elif config.engine in ("model", "tagger"):
         raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
-    with new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True) as folder:
-        engine = _open_engine(config, weights, folders, folder)
+    opening = new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True)
+    with opening as folder, _computing(config, folder):
+        engine = _open_engine(config, weights, folders)
         answers = _ask(config, questions, engine, folder.checkpoints / ANSWERS)
         _write(config, folder, loaded, questions, answers)
     assert folder.manifest is not None
@@ -170,15 +171,12 @@ def _open_engine(
     config: AnswerConfig,
     weights: FinishedFolder | None,
     documents: tuple[FinishedFolder, ...],
-    folder: OpenFolder,
 ) -> Engine:
     if config.engine == "dictionary":
         return open_dictionary()
     if config.engine == "kneser-ney":
         return open_kneser_ney(documents, config.max_train_characters)
     assert weights is not None
-    folder.threads = _set_threads(config.threads)
-    folder.precision = "fp32"
     if config.engine == "tagger":
         return open_tagger(weights.path)
     from rinsho.evaluation.model_engine import ModelEngine
@@ -187,13 +185,24 @@ def _open_engine(
     return ModelEngine(load_language_model(weights.path), config.max_new_tokens, config.seed)
 
 
-def _set_threads(threads: int | None) -> int:
-    """Set and return the number of threads: another one can give other last digits."""
+@contextlib.contextmanager
+def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None, None]:
+    """Set torch's threads where a model answers, and record them: they decide last digits."""
+    if config.engine not in ("model", "tagger"):
+        yield
+        return
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
+    from rinsho.model.precision import best_device, resolve_precision
+
+    before = torch.get_num_threads()
+    folder.threads = config.threads or len(os.sched_getaffinity(0))
+    folder.precision = resolve_precision("auto", best_device())
+    torch.set_num_threads(folder.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _ask(
