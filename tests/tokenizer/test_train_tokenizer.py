@@ -101,6 +101,25 @@ def test_the_analyser_keeps_the_terms_whole(tmp_path):
     assert "両側" * 30 in new_morphology(terms, tmp_path).words("発熱、" + "両側" * 30 + "。")
 
 
+def test_a_folder_may_have_blanks_and_japanese_in_its_name(tmp_path):
+    folder = tmp_path / "研究 データ"
+    folder.mkdir()
+    assert "大腿骨頸部骨折" in new_morphology(["大腿骨頸部骨折"], folder).words("大腿骨頸部骨折後")
+
+
+def test_a_dictionary_cut_short_by_a_full_disk_is_found(tmp_path, monkeypatch):
+    build = subprocess.run
+
+    def build_half(*args, **kwargs):
+        done = build(*args, **kwargs)
+        (tmp_path / "terms.dic").write_bytes((tmp_path / "terms.dic").read_bytes()[:-100])
+        return done
+
+    monkeypatch.setattr(subprocess, "run", build_half)
+    with pytest.raises(OSError, match="mecab-dict-index"):
+        new_morphology(["大腿骨頸部骨折"], tmp_path)
+
+
 def test_the_embedded_lexicon_is_known_unless_it_is_left_out(tmp_path):
     read = read_terms([], data=None, noncommercial=False, with_demo=True)
     assert len(read.terms) > 1_000 and read.licenses == ("CC0-1.0",)

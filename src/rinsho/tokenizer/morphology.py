@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +17,7 @@ from rinsho.errors import DictionaryMissing, MissingDependency
 _NOUN = 1285
 # MeCab stores a cost in 16 bits and lets a lower one wrap round to a huge positive one.
 _LOWEST_COST = -32_768
+_MAGIC = 0xEF718F77  # DictionaryMagicID in MeCab's dictionary.cpp
 # Characters that are a word by themselves: no piece joins them with a neighbour. "<" keeps
 # `<0x41>` apart from a byte token, the brackets make an identifier's placeholder always win.
 _ALONE = re.compile(r"([<\[\]\s])")
@@ -94,6 +97,11 @@ def _compile(rows: list[str], folder: Path, system: Path) -> Path:
     done = subprocess.run([sys.executable, "-c", script, command], capture_output=True, check=False)
     if done.returncode != 0 or not compiled.is_file():
         raise DictionaryMissing(where="the user dictionary (mecab-dict-index)")
+    # MeCab says nothing when the disk is full; its first four bytes are the size it meant to write.
+    with compiled.open("rb") as file:
+        (magic,) = struct.unpack("<I", file.read(4).ljust(4, b"\0"))
+    if magic ^ _MAGIC != compiled.stat().st_size:
+        raise OSError(errno.ENOSPC, "mecab-dict-index")
     return compiled
 
 
