@@ -21,6 +21,8 @@ def evaluate_model(
     data: Path | None = None,
     noncommercial: bool = False,
     max_items: int | None = None,
+    max_new_tokens: int = 512,
+    n_free_generations: int = 20,
     seed: int = 0,
 ) -> Manifest:
     """Answer benchmarks with a weights folder and write the report; return its manifest.
@@ -33,6 +35,8 @@ def evaluate_model(
         data: The data folder that holds `eval/`.
         noncommercial: Whether benchmarks under non-commercial terms may be used.
         max_items: Items of each benchmark, drawn by seed; None: all.
+        max_new_tokens: Of one generated answer.
+        n_free_generations: Seeded generations without a gold answer.
         seed: Of the draw of items, the free generations and the bootstrap.
 
     Raises:
@@ -42,6 +46,8 @@ def evaluate_model(
         benchmarks=tuple(benchmarks),
         engine="tagger" if (model / TAGGER_FILE).is_file() else "model",
         max_items=max_items,
+        max_new_tokens=max_new_tokens,
+        n_free_generations=n_free_generations,
         seed=seed,
     )
     answer(

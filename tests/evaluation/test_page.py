@@ -1,0 +1,126 @@
+"""`report.html` in a real Chromium: nothing fetched, nothing injected, filters, both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from rinsho.evaluation.answer_record import Answer
+from rinsho.evaluation.benchmark import Item
+from rinsho.evaluation.catalogue import LoadedBenchmark, describe_benchmark
+from rinsho.evaluation.page import render_page
+from rinsho.evaluation.parse import format_spans
+from rinsho.evaluation.scoring import ScoredEntry, score_entry
+from rinsho.evaluation.summary import Report, summarize_entry
+from rinsho.text.spans import Span
+
+pytestmark = pytest.mark.browser
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>"
+NOTE = "😀𠮷田氏。発熱あり、咳嗽なし。<b>肺炎</b>疑い。"
+
+
+def entry(name: str, items: tuple[Item, ...], outputs: list[str], system: str) -> ScoredEntry:
+    loaded = LoadedBenchmark(describe_benchmark(name), items, "0" * 64, is_text_withheld=False)
+    method = "extraction" if items[0].form == "spans" else "generation"
+    pairs = [
+        (item, Answer(name, item.id, method, "", output=output))
+        for item, output in zip(items, outputs, strict=True)
+    ]
+    return score_entry(system, loaded, method, pairs)
+
+
+@pytest.fixture(scope="module")
+def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = NOTE.index("発熱")
+    gold = (Span(at, at + 2, "symptom"), Span(at + 5, at + 7, "symptom", "negated"))
+    note = Item("notes/1", "spans", NOTE, gold_spans=gold, document="1")
+    choices = tuple(
+        Item(f"q/{n}", "choice", HOSTILE if n == 0 else f"第{n}問", ("有", "無"), ("A",))
+        for n in range(45)
+    )
+    entries = [
+        entry("demo-questions", choices, [HOSTILE, "Ｂ", *["A"] * 43], HOSTILE),
+        entry("demo-notes", (note,), [format_spans(gold[:1])], "tagger"),
+    ]
+    summaries = tuple(summarize_entry(one, "model", 0, 50) for one in entries)
+    report = Report(summaries, (), (), (), (), (), seed=0, n_draws=50)
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render_page(HOSTILE, report, entries, {}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 900), (360, 740)], ids=["desktop", "phone"])
+def page(browser: Browser, report_file: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open the report; fail on an error, a dialog, and any request but that for the file."""
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="ja-JP")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    address = report_file.as_uri()
+    page.on("request", lambda r: None if r.url == address else problems.append(r.url))
+    page.goto(address)
+    yield page
+    assert problems == []
+    context.close()
+
+
+def test_what_a_model_said_stays_text(page: Page) -> None:
+    expect(page.locator("h1")).to_have_text(HOSTILE)
+    expect(page.locator(".said").first).to_have_text(HOSTILE)
+    assert page.locator("img").count() == 0
+    assert "hacked" not in page.title() or page.title() == HOSTILE
+
+
+def test_the_page_is_no_wider_than_the_screen(page: Page) -> None:
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
+
+
+def test_filters_leave_what_they_name(page: Page) -> None:
+    expect(page.locator("#item-count")).to_contain_text("45 / 45")
+    page.select_option("#filter-state", "wrong")
+    expect(page.locator(".item")).to_have_count(2)
+    page.select_option("#filter-state", "invalid")
+    expect(page.locator(".item")).to_have_count(1)
+    page.select_option("#filter-state", "all")
+    page.fill("#filter-words", "第44問")
+    expect(page.locator(".item")).to_have_count(1)
+
+
+def test_pages_turn(page: Page) -> None:
+    expect(page.locator(".item")).to_have_count(20)
+    page.click("#page-next")
+    page.click("#page-next")
+    expect(page.locator(".item")).to_have_count(5)
+    expect(page.locator("#page-next")).to_be_disabled()
+
+
+def test_spans_lie_on_their_words_behind_characters_of_two_units(page: Page) -> None:
+    page.select_option("#filter-benchmark", label="demo-notes")
+    gold, found = page.locator(".note").all()
+    assert gold.locator("mark").all_inner_texts() == ["発熱", "咳嗽"]
+    assert found.locator("mark").all_inner_texts() == ["発熱"]
+    assert gold.inner_text() == NOTE
+    expect(gold.locator("mark.off")).to_have_text("咳嗽")  # the one that was missed
+
+
+def test_the_language_switches(page: Page) -> None:
+    expect(page.locator("h2#scores")).to_have_text("得点", use_inner_text=True)
+    page.click("[data-language=en]")
+    expect(page.locator("h2#scores")).to_have_text("Scores", use_inner_text=True)
+    expect(page.locator("#item-count")).to_contain_text("of 45 items")
