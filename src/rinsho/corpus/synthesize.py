@@ -1,0 +1,180 @@
+"""`rinsho synthesize`: documents out of the lexicon by a seeded grammar, offline, any amount.
+
+Document n is drawn from the seed and n alone; only where it would repeat an earlier one word for
+word is it drawn again. So the first n documents are the same however many are asked for.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import count, islice
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from rinsho.console import progress
+from rinsho.corpus.document import Document, to_json
+from rinsho.corpus.exam import Question
+from rinsho.corpus.grammar import NOTE_KINDS
+from rinsho.corpus.shards import ShardWriter
+from rinsho.corpus.writers import Writers
+from rinsho.manifest import Manifest, OpenFolder, canonical_json, door, new_folder
+from rinsho.runfile import StageConfig
+from rinsho.text.lexicon import Lexicon, read_demo_lexicon, read_lexicon
+
+LICENSE = "CC0-1.0"
+KINDS = ("textbook", *NOTE_KINDS, "exam_question", "instruction")
+_DEFAULT_SHARES = {  # of the documents
+    "textbook": 0.16,
+    "progress_note": 0.14,
+    "discharge_summary": 0.07,
+    "radiology_report": 0.09,
+    "nursing_record": 0.10,
+    "referral_letter": 0.05,
+    "outpatient_note": 0.09,
+    "exam_question": 0.12,
+    "instruction": 0.18,
+}
+_N_TRIES = 25  # drawings of one document; then its kind is exhausted, and another one is drawn
+_SHARD_BYTES = 256 * 2**20
+
+
+class SynthesizeConfig(StageConfig):
+    """The `[synthesize]` table."""
+
+    seed: int = Field(0, ge=0, description="another seed gives other documents")
+    n_bytes: int | None = Field(None, gt=0, description="UTF-8 bytes of text, about")
+    n_documents: int | None = Field(None, gt=0, description="documents, instead of bytes")
+    shares: dict[str, float] = Field(
+        default_factory=lambda: dict(_DEFAULT_SHARES),
+        description="share of the documents by kind; a kind that is left out is not written",
+    )
+    lexicon: str | None = Field(
+        None, description="folder with CSV files in the form of the embedded lexicon"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.n_bytes is None) == (self.n_documents is None):
+            raise ValueError("one of n_bytes and n_documents")
+        if not set(self.shares) <= set(KINDS) or min(self.shares.values(), default=-1) < 0:
+            raise ValueError(f"shares of 0 or more for kinds among {', '.join(KINDS)}")
+        if sum(self.shares.values()) <= 0:
+            raise ValueError("at least one share above 0")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A written document, and its question where it is one."""
+
+    document: Document
+    question: Question | None = None
+
+
+@door
+def synthesize(config: SynthesizeConfig, *, out: Path) -> Manifest:
+    """Write a folder of synthetic documents, and the exam questions beside them.
+
+    Raises:
+        PathMissing, NothingToRead, BrokenRecord: The lexicon folder cannot be read.
+        OutputOccupied, DiskFull: As in `new_folder`.
+    """
+    lexicon = _lexicon(config)
+    inputs = {"lexicon": _hash(lexicon)}
+    with new_folder(out, stage="synthesize", config=config, inputs=inputs) as folder:
+        folder.licenses.add(LICENSE)
+        folder.count(**_write(config, lexicon, folder))
+    assert folder.manifest is not None
+    return folder.manifest
+
+
+def show_synthesize(config: SynthesizeConfig, n: int) -> Iterator[Document]:
+    """Yield the first `n` documents that `synthesize` would write; write nothing."""
+    for one in islice(write_synthetic(config, _lexicon(config)), n):
+        yield one.document
+
+
+def write_synthetic(config: SynthesizeConfig, lexicon: Lexicon) -> Iterator[Synthetic]:
+    """Yield documents without an end, whatever the config's amount."""
+    writers = Writers(lexicon)
+    kinds, limits = _limits(config.shares)
+    seen: set[bytes] = set()
+    for n in count():
+        for attempt in count():
+            share = Random(f"{config.seed}/{n}/kind/{attempt // _N_TRIES}").random()
+            kind = kinds[bisect.bisect_right(limits, share)]
+            random = Random(f"{config.seed}/{n}/{attempt}").random
+            written = writers.write(kind, f"synthetic/{n}", random)
+            if written is None:
+                continue
+            digest = hashlib.blake2b(written[0].text.encode(), digest_size=8).digest()
+            if digest not in seen:
+                seen.add(digest)
+                yield Synthetic(*written)
+                break
+
+
+def _limits(shares: dict[str, float]) -> tuple[list[str], list[float]]:
+    total, reached = sum(shares.values()), 0.0
+    kinds = [kind for kind in KINDS if shares.get(kind)]
+    limits: list[float] = []
+    for kind in kinds:
+        reached += shares[kind] / total
+        limits.append(reached)
+    limits[-1] = 1.0
+    return kinds, limits
+
+
+def _write(config: SynthesizeConfig, lexicon: Lexicon, folder: OpenFolder) -> dict[str, Any]:
+    by_source: dict[str, Counter[str]] = {}
+    n_documents = n_bytes = n_questions = 0
+    name = "文書を合成しています", "writing synthetic documents"
+    total, unit = (config.n_bytes, "bytes") if config.n_bytes else (config.n_documents, "documents")
+    documents = ShardWriter(folder.path, "documents", _SHARD_BYTES)
+    questions = ShardWriter(folder.path, "questions", _SHARD_BYTES)
+    with progress(*name, total, unit) as advance, documents, questions:
+        for one in write_synthetic(config, lexicon):
+            documents.write(to_json(one.document))
+            if one.question is not None:
+                questions.write(to_question_row(one.document, one.question))
+                n_questions += 1
+            size = len(one.document.text.encode())
+            counted = by_source.setdefault(one.document.source, Counter())
+            counted.update(documents=1, bytes=size)
+            n_documents, n_bytes = n_documents + 1, n_bytes + size
+            advance(size if config.n_bytes else 1)
+            if n_bytes >= (config.n_bytes or n_bytes + 1) or n_documents == config.n_documents:
+                break
+    return {
+        "documents": n_documents,
+        "bytes": n_bytes,
+        "questions": n_questions,
+        "by_source": {source: dict(counted) for source, counted in sorted(by_source.items())},
+    }
+
+
+def to_question_row(document: Document, question: Question) -> dict[str, Any]:
+    """Return the row of the questions file that stands beside the documents."""
+    return {
+        "id": document.id,
+        "group": question.group,
+        "question": question.question,
+        "choices": list(question.choices),
+        "gold": [question.gold],
+        "explanation": question.explanation,
+    }
+
+
+def _lexicon(config: SynthesizeConfig) -> Lexicon:
+    return read_lexicon(Path(config.lexicon)) if config.lexicon else read_demo_lexicon()
+
+
+def _hash(lexicon: Lexicon) -> str:
+    return hashlib.sha256(canonical_json(asdict(lexicon))).hexdigest()
