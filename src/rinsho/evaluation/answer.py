@@ -197,7 +197,8 @@ def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None
 
     before = torch.get_num_threads()
     folder.threads = config.threads or len(os.sched_getaffinity(0))
-    folder.precision = resolve_precision("auto", best_device())
+    is_tagger = config.engine == "tagger"  # it always computes in fp32
+    folder.precision = "fp32" if is_tagger else resolve_precision("auto", best_device())
     torch.set_num_threads(folder.threads)
     try:
         yield

@@ -26,6 +26,7 @@ class EntrySummary:
     benchmark: str
     form: str
     method: str
+    leading: str  # the corrected metric that stands in figures
     license: str
     n_items: int
     n_available: int
@@ -36,11 +37,6 @@ class EntrySummary:
     official: Mapping[str, Estimate]
     corrected: Mapping[str, Estimate]
     by_tag: Mapping[str, Estimate]  # of the leading corrected metric
-
-    @property
-    def leading(self) -> str:
-        """Return the name of the metric that stands in figures."""
-        return next(iter(self.corrected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +137,7 @@ def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) ->
         benchmark=benchmark.name,
         form=benchmark.form,
         method=entry.method,
+        leading=entry.corrected[0].name,
         license=benchmark.license,
         n_items=len(rows),
         n_available=len(entry.loaded.items),
