@@ -80,7 +80,7 @@ def test_every_record_is_written_or_rejected_with_its_rule(tmp_path: Path) -> No
         "id": "notes/1",
         "rule": "too_short",
         "measured": 2,
-        "limit": 20,
+        "limit": 10,
     }
     table = json.loads((tmp_path / "out" / "removals.json").read_bytes())["sources"]["notes"]
     assert table["bytes_in"] == table["bytes_kept"] + sum(
@@ -156,7 +156,7 @@ def test_conversations_keep_their_turns(tmp_path: Path) -> None:
     ]
     path = write_lines(tmp_path / "chat.jsonl", records)
     source = {"path": str(path), "form": "conversations"}
-    collect(config(source, near_duplicate_jaccard=None), out=tmp_path / "out")
+    collect(config(source, near_duplicate_jaccard=0), out=tmp_path / "out")
     documents = list(read_documents(tmp_path / "out"))
     assert [[m.role for m in d.messages or ()] for d in documents] == [["user", "assistant"]] * 2
     assert documents[0].text == f"{ask}\n{reply}"
@@ -185,10 +185,10 @@ def test_limits_stop_a_source_and_are_shared_evenly(tmp_path: Path) -> None:
         texts = [f"{name}の{numbers[i]}人目、{SENTENCES[i % 6]}" for i in range(n)]
         write_lines(tmp_path / f"{name}.jsonl", [{"text": text} for text in texts])
     sources = [{"path": str(tmp_path / f"{name}.jsonl")} for name in ("a", "b", "c")]
-    made = config(*sources, max_documents=12, near_duplicate_jaccard=None)
+    made = config(*sources, max_documents=12, near_duplicate_jaccard=0)
     counts = collect(made, out=tmp_path / "all").counts["sources"]
     assert [one["records_out"] for one in counts.values()] == [2, 5, 5]
-    made = config({**sources[1], "max_chars": 60}, near_duplicate_jaccard=None)
+    made = config({**sources[1], "max_chars": 60}, near_duplicate_jaccard=0)
     assert collect(made, out=tmp_path / "one").counts["sources"]["b"]["records_out"] == 3
 
 

@@ -57,8 +57,8 @@ class CollectConfig(StageConfig):
     min_japanese_share: float = Field(0.15, ge=0, le=1, description="of letters: kana and kanji")
     max_incomplete_share: float = Field(0.5, ge=0, le=1, description="of prose without an end")
     max_notices_per_10000_chars: float = Field(3.0, ge=0, description="rule copyright_notice")
-    near_duplicate_jaccard: float | None = Field(
-        0.85, gt=0, le=1, description="of character 5-grams; a text this similar to one is dropped"
+    near_duplicate_jaccard: float = Field(
+        0.85, ge=0, le=1, description="of 5-grams; a text this similar is dropped; 0: none is"
     )
     drop_overlap_with: tuple[str, ...] = Field(
         (), description="folders of benchmarks, below --data or anywhere"

@@ -96,7 +96,7 @@ def open_sieve(
     overlaps: OverlapIndex | None,
     spool: BinaryIO,
     *,
-    near_jaccard: float | None,
+    near_jaccard: float,
     allow_licenses: Collection[str],
     noncommercial: bool,
 ) -> Sieve:
