@@ -129,11 +129,22 @@ def _all_figures(ja: str, en: str, figures: Mapping[str, Estimate]) -> str:
     return f'<table class="plain"><caption>{both(escape(ja), escape(en))}</caption>{rows}</table>'
 
 
+_DIFFERENCE_HEADS = (
+    ("ベンチマーク", "Benchmark"),
+    ("組", "Pair"),
+    ("差", "Difference"),
+    ("p", "p"),
+    ("件数", "Items"),
+    ("判定", "Reading"),
+)
+
+
 def comparison_section(report: Report) -> str:
     """Return the paired differences, a clear one in bold."""
     if not report.comparisons:
         return ""
     rows = "".join(_difference_row(one, report.n_draws) for one in report.comparisons)
+    heads = "".join(f"<th>{both(ja, en)}</th>" for ja, en in _DIFFERENCE_HEADS)
     return (
         f"<h2 id='differences'>{both('システム間の差', 'Differences between systems')}</h2>"
         f'<section class="card"><p class="about">'
@@ -141,7 +152,8 @@ def comparison_section(report: Report) -> str:
             "同じ問題・同じ再抽出による対応のある差です。多重比較の補正はしていません。",
             "Paired: the same items and the same draws. Not corrected for multiple comparisons.",
         )
-        + f'</p><table class="scores differences"><tbody>{rows}</tbody></table></section>'
+        + f'</p><table class="scores differences"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></section>"
     )
 
 
@@ -159,10 +171,10 @@ def _difference_row(one: Comparison, n_draws: int) -> str:
     p = f"{found.p:.4f}" if found.p > 0 else f"&lt;{2 / n_draws:.4f}"
     cells = (
         cell(f"<b>{escape(one.benchmark)}</b><br><small>{escape(one.metric)}</small>", "", ""),
-        cell(f"{escape(one.first)}<br>− {escape(one.second)}", "組", "Pair"),
-        cell(value, "差", "Difference"),
-        cell(p, "p", "p"),
-        cell(str(found.n_rows), "件数", "Items"),
-        cell(verdict, "判定", "Reading", "clear" if is_clear else ""),
+        cell(f"{escape(one.first)}<br>− {escape(one.second)}", *_DIFFERENCE_HEADS[1]),
+        cell(value, *_DIFFERENCE_HEADS[2]),
+        cell(p, *_DIFFERENCE_HEADS[3]),
+        cell(str(found.n_rows), *_DIFFERENCE_HEADS[4]),
+        cell(verdict, *_DIFFERENCE_HEADS[5], "clear" if is_clear else ""),
     )
     return f"<tr>{''.join(cells)}</tr>"
