@@ -33,10 +33,11 @@ def train_on_tokens(
     """Train a decoder on the training split of a tokens folder.
 
     Raises:
-        NothingToLearn: No label of the training split counts.
+        NothingToLearn: No label of the training split counts, or none that ends a text or answer:
+            such a model would never stop.
     """
     train = read_token_split(tokens, "train")
-    _require_labels(train, tokens.name)
+    _require_labels(train, tokenizer, tokens.name)
     batches = TokenBatches(
         train,
         context_length=decoder.config.context_length,
@@ -64,14 +65,15 @@ def train_on_tokens(
     return finished
 
 
-def _require_labels(train: TokenSplit, where: str) -> None:
-    n_counted = int(np.count_nonzero(train.loss_mask))
-    if n_counted == 0:
-        raise NothingToLearn(
-            where=f"{where}, train",
-            expected="what the folder was encoded from",
-            found=f"{train.n_documents} documents, 0 labels in the loss",
+def _require_labels(train: TokenSplit, tokenizer: Tokenizer, where: str) -> None:
+    counted = train.tokens[train.loss_mask != 0]
+    ends = np.isin(counted, (tokenizer.eos_id, tokenizer.end_of_turn_id))
+    if not ends.any():
+        found = (
+            f"{train.n_documents} documents, {len(counted)} labels in the loss, no end of a text"
         )
+        expected = "what the folder was encoded from"
+        raise NothingToLearn(where=f"{where}, train", expected=expected, found=found)
 
 
 def write_weights(

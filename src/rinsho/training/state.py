@@ -104,7 +104,8 @@ class CheckpointStore:
         write_tensors(new / "optimizer.safetensors", _moments(module, optimizer))
         if best is not None:
             write_tensors(new / "best.safetensors", best)
-        (new / "state.json").write_bytes(canonical_json(self._written(state)))
+        # Keys keep their order: log lines are written again from here, byte for byte.
+        (new / "state.json").write_text(json.dumps(self._written(state), allow_nan=False))
         _seal(new)
         new.rename(final)
         flush_folder(self._folder)
@@ -162,8 +163,8 @@ class CheckpointStore:
         for name, parameter in module.named_parameters():
             optimizer.state[parameter] = {
                 "step": torch.tensor(float(state.step)),
-                "exp_avg": moments[f"{name}.exp_avg"],
-                "exp_avg_sq": moments[f"{name}.exp_avg_sq"],
+                "exp_avg": moments[f"{name}.exp_avg"].clone(),
+                "exp_avg_sq": moments[f"{name}.exp_avg_sq"].clone(),
             }
         torch.set_rng_state(
             torch.frombuffer(bytearray(base64.b64decode(written["random"])), dtype=torch.uint8)

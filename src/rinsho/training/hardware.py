@@ -1,0 +1,52 @@
+"""How long FLOPs take on named hardware: measured here, or the data sheet and an assumption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareTime:
+    """The time of a training step on one kind of hardware."""
+
+    name: str
+    seconds: float
+    is_measured: bool
+    fits: bool  # whether weights, optimizer and activations fit its memory, as far as known
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A device and what share of its peak training is expected to use."""
+
+    name: str
+    flops_per_second: float
+    utilization: float
+    memory_bytes: int | None  # None: whatever the machine has
+    is_measured: bool
+    source: str
+
+    def time(self, flops: float, memory_bytes: int) -> HardwareTime:
+        """Return how long so many FLOPs take, and whether so many bytes fit."""
+        seconds = flops / (self.flops_per_second * self.utilization)
+        fits = self.memory_bytes is None or memory_bytes < self.memory_bytes
+        return HardwareTime(self.name, seconds, self.is_measured, fits)
+
+
+# Dense bf16 without sparsity. The share of the peak is an assumption, common for models of a
+# billion parameters and more; small models use less of a GPU.
+HARDWARE = (
+    Hardware(
+        "2 CPU cores",
+        1.1e11,
+        1.0,
+        None,
+        True,
+        "EPYC (Zen 3, AVX2, 2.4 GHz), fp32: 5.8e10 a core with demo and 10m",
+    ),
+    Hardware("RTX 4090", 1.652e14, 0.4, 24 * _GIB, False, "NVIDIA Ada architecture paper"),
+    Hardware("H100 SXM", 9.89e14, 0.4, 80 * _GIB, False, "NVIDIA H100 data sheet"),
+    Hardware("H200 SXM", 9.89e14, 0.4, 141 * 10**9, False, "NVIDIA H200 data sheet"),
+)
