@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -189,3 +191,12 @@ def test_the_loss_falls_on_one_batch() -> None:
         losses.append(loss.item())
     assert losses[0] == pytest.approx(math.log(61), abs=0.1)
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_seeded_decoder_gives_the_logits_that_transformers_once_gave() -> None:
+    path = Path(__file__).parent.parent / "golden" / "decoder_logits.json"
+    golden = json.loads(path.read_text())
+    decoder = new_decoder(DecoderConfig(**golden["config"]), seed=golden["seed"])
+    with torch.no_grad():
+        logits_BTV = decoder(torch.tensor([golden["tokens"]]))
+    assert_close(logits_BTV[0], torch.tensor(golden["logits"]), atol=1e-6, rtol=1e-4)

@@ -80,8 +80,10 @@ def count_parameters(config: DecoderConfig) -> Parameters:
     )
 
 
-def count_flops(config: DecoderConfig, n_seen_tokens: float) -> Flops:
+def count_flops(config: DecoderConfig, n_seen_tokens: float, *, with_output: bool = True) -> Flops:
     """Return the FLOPs for one token that attends to `n_seen_tokens`, itself included.
+
+    `with_output` is whether it goes through the output matrix; a tagger's does not.
 
     A causal row of length L sees (L + 1) / 2 on average. Norms, biases, activations and rotary
     positions are left out: under 1% at every preset.
@@ -90,7 +92,7 @@ def count_flops(config: DecoderConfig, n_seen_tokens: float) -> Flops:
         Hoffmann et al. 2022, arXiv 2203.15556, appendix F.
     """
     parameters = count_parameters(config.model_copy(update={"qkv_bias": False}))
-    output = config.vocab_size * config.d_model
+    output = config.vocab_size * config.d_model if with_output else 0
     matrices = 2 * (parameters.attention + parameters.mlp + output)
     scores_and_mixtures = 4 * config.n_heads * config.d_head * n_seen_tokens
     return Flops(matrices, round(config.n_layers * scores_and_mixtures))
