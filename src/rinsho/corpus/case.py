@@ -6,37 +6,32 @@ another diagnosis comes from pools that share no term, so that no note contradic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from rinsho.corpus.facts import Facts, KnownDisease
 from rinsho.corpus.measure import Vitals, draw_value, write_qualitative
 from rinsho.corpus.page import Page
-from rinsho.text.lexicon import Disease, Drug, Symptom, Test
+from rinsho.text.lexicon import GENERIC_CLASS, Disease, Drug, Symptom, Test
 
 T = TypeVar("T")
 _N_TRIES = 30
 
 
-class _Pool(Generic[T]):
-    """A list that is drawn from in a random order, again from the start once it is empty."""
+class _Round(Generic[T]):
+    """A list that is gone round in a random order: neighbours in a text are never the same."""
 
     def __init__(self, entries: Sequence[T], random: Callable[[], float]) -> None:
-        self._entries, self._random, self._left = entries, random, 0
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
+        self._random, self._next = random, 0
+        self._left, self._order = list(entries), list[T]()
 
     def draw(self) -> T:
-        if self._left == 0:
-            self._entries = list(self._entries)
-            self._left = len(self._entries)
-        at = int(self._random() * self._left)
-        self._left -= 1
-        entries = self._entries
-        assert isinstance(entries, list)
-        entries[at], entries[self._left] = entries[self._left], entries[at]
-        return entries[self._left]
+        if self._left:
+            self._order.append(self._left.pop(int(self._random() * len(self._left))))
+        one = self._order[self._next % len(self._order)]
+        self._next += 1
+        return one
 
 
 class Case:
@@ -44,18 +39,25 @@ class Case:
 
     def __init__(self, facts: Facts, disease: KnownDisease, page_random: Callable[[], float]):
         self.facts, self.disease, self.department = facts, disease, disease.group
-        self.random = page_random
+        self.supply: Mapping[str, int] = {
+            "symptom": max(1, len(disease.symptoms)),
+            "drug": max(1, len(disease.drugs)),
+            "test": max(1, len(disease.tests)),
+        }
         is_child = disease.group == "pediatrics"
         self.age = int(1 + page_random() * 13) if is_child else int(20 + page_random() * 72)
         if "妊娠" in disease.entry.name or "産" in disease.entry.name:
             self.age = int(20 + page_random() * 22)
         self.sex = disease.sex or ("男性", "女性")[int(page_random() * 2)]
-        self._symptoms = _Pool(disease.symptoms or facts.lexicon.symptoms[:3], page_random)
-        self._drugs = _Pool(disease.drugs or facts.dosed, page_random)
-        self._tests = _Pool(disease.tests or facts.measured, page_random)
-        self._routine = _Pool(facts.routine, page_random)
+        self._symptoms = _Round(disease.symptoms or facts.lexicon.symptoms[:3], page_random)
+        self._drugs = _Round(disease.drugs or facts.dosed, page_random)
+        self._tests = _Round(disease.tests or facts.measured, page_random)
+        self._routine = _Round(facts.routine, page_random)
+        chronic = [one for one in facts.chronic if one.sex in ("", self.sex)]
+        self._comorbidities = _Round(chronic or facts.treated, page_random)
+        self._comorbidity = disease
         siblings = [one for one in facts.siblings[disease.entry.department] if one is not disease]
-        self._differentials = _Pool(siblings or facts.diseases, page_random)
+        self._differentials = _Round(siblings or facts.diseases, page_random)
         self._test: Test | None = None
         self._drug: Drug | None = None
         self.stated = {
@@ -103,7 +105,7 @@ class Case:
 
     def _other_symptom(self, page: Page) -> Symptom:
         """Return a complaint of a similar disease, or any: those are what one asks for."""
-        if page.random() < 0.6 and (symptoms := self._differentials.draw().symptoms):
+        if page.random() < 0.8 and (symptoms := self._differentials.draw().symptoms):
             return page.pick(symptoms)
         return page.pick(self.facts.lexicon.symptoms)
 
@@ -139,23 +141,43 @@ class Case:
         page.add_marked(_surface(self._drug, page), "drug")
 
     def write_any_drug(self, certainty: str | None, page: Page) -> None:
-        """Write a drug for something else."""
-        self._drug = page.pick(self.facts.dosed)
+        """Write a drug for something else, mostly one that is swallowed."""
+        self._drug = page.pick(self.facts.oral if page.random() < 0.85 else self.facts.dosed)
+        page.add_marked(_surface(self._drug, page), "drug")
+
+    def write_oral_drug(self, certainty: str | None, page: Page) -> None:
+        """Write a drug that is swallowed: one of the disease, if it has one."""
+        own = [drug for drug in self.disease.drugs if any("食後" in dose for dose in drug.doses)]
+        self._drug = page.pick(own or self.facts.oral)
         page.add_marked(_surface(self._drug, page), "drug")
 
     def write_drug_class(self, certainty: str | None, page: Page) -> None:
         """Write the class of a drug of the disease."""
-        page.add_marked(self._drugs.draw().drug_class, "drug")
+        drug = self._drugs.draw()
+        page.add_marked(drug.drug_class if drug.drug_class != GENERIC_CLASS else drug.name, "drug")
+
+    def write_comorbidity(self, certainty: str | None, page: Page) -> None:
+        """Write a common disease that the patient has besides."""
+        self._comorbidity = self._comorbidities.draw()
+        surface = _surface(self._comorbidity.entry, page)
+        page.add_marked(surface, "disease", certainty or "present")
+
+    def write_its_drug(self, certainty: str | None, page: Page) -> None:
+        """Write a drug of the last comorbidity."""
+        self._drug = page.pick(self._comorbidity.drugs or self.facts.oral)
+        page.add_marked(_surface(self._drug, page), "drug")
 
     def write_dose(self, certainty: str | None, page: Page) -> None:
-        """Write a dose of the last drug, in one of the usual notations."""
+        """Write a dose of the last drug: its own in a usual notation, or one of its form."""
         doses = self._drug.doses if self._drug else ()
-        if doses and page.random() < 0.7:
-            page.add_marked(_vary_dose(page.pick(doses), page), "dose")
-        else:
+        own = page.pick(doses) if doses else ""
+        form = _dose_form(own)
+        if form and page.random() < 0.35:
             start = page.length
-            page.write_rule("dose_form")
+            page.write_rule(form)
             page.mark(start, "dose", "present")
+        else:
+            page.add_marked(_vary_dose(own, page), "dose")
 
     def write_test(self, certainty: str | None, page: Page) -> None:
         """Write a test of the disease; the next value is its value."""
@@ -177,7 +199,7 @@ class Case:
         """Write a value of the last test."""
         test = self._test
         if test is None or not test.high:
-            write_qualitative(page)
+            write_qualitative(test, page)
         else:
             page.add_marked(draw_value(test, page), "value")
 
@@ -215,7 +237,10 @@ _SLOTS: dict[str, Fill] = {
     "feared_symptom": Case.write_feared_symptom,
     "differential": Case.write_differential,
     "absent_disease": Case.write_absent_disease,
+    "comorbidity": Case.write_comorbidity,
+    "its_drug": Case.write_its_drug,
     "drug": Case.write_drug,
+    "oral_drug": Case.write_oral_drug,
     "any_drug": Case.write_any_drug,
     "drug_class": Case.write_drug_class,
     "dose": Case.write_dose,
@@ -248,14 +273,29 @@ _DOSE_FORMS = (
     (),
     (("1日1回", "分1"), ("1日2回", "分2"), ("1日3回", "分3")),
     ((" ", ""),),
-    (("1日", ""), ("朝夕食後", "朝・夕食後")),
+    (("朝夕食後", "朝・夕食後"), ("1日1回朝", "朝")),
     (("朝食後", "朝"), ("毎食後", ""), ("夕食後", "夕")),
     (("1日1回朝食後", "朝食後"), ("1日1回", ""), ("1日3回毎食後", "毎食後")),
     ((" 1日", "/日 "),),
 )
 
 
+_AMOUNT = re.compile(r"\d+(?:\.\d+)?(?=mg|g|µg|mL|単位)")
+_INJECTION = re.compile("静注|皮下注|筋注|点滴")
+_OTHER_ROUTE = re.compile("吸入|貼付|点眼|点鼻|塗布|坐剤|腟|噴霧|外用|枚|舌下|単位|/時|/分|/kg")
+
+
+def _dose_form(dose: str) -> str:
+    """Return the rule that writes other doses of the same route, none for inhalers and the like."""
+    if not dose or _OTHER_ROUTE.search(dose):
+        return ""
+    return "dose_injection" if _INJECTION.search(dose) else "dose_oral"
+
+
 def _vary_dose(dose: str, page: Page) -> str:
     for old, new in page.pick(_DOSE_FORMS):
         dose = dose.replace(old, new)
+    if page.random() < 0.25:
+        factor = page.pick((0.5, 2.0))
+        dose = _AMOUNT.sub(lambda match: f"{float(match[0]) * factor:g}", dose, count=1)
     return dose.strip()

@@ -28,6 +28,7 @@ class FactSlots:
     """Fills slots with facts: a fact with several values is listed, in a random order."""
 
     department = ""
+    supply: Mapping[str, int] = {}
 
     def __init__(self, values: Values) -> None:
         self._values = values

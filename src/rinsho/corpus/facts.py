@@ -31,6 +31,18 @@ _ROUTINE = (
     *("BUN", "Cr", "eGFR", "Na", "K", "Cl", "Ca", "CK", "UA", "血糖", "HbA1c", "LDL-C", "TG"),
     *("Dダイマー", "BNP", "アミラーゼ", "好中球", "プロカルシトニン", "PT-INR", "TSH"),
 )
+# What patients have besides: common and long.
+_CHRONIC = frozenset(
+    (
+        *("本態性高血圧症", "2型糖尿病", "脂質異常症", "心房細動", "慢性心不全", "慢性腎臓病"),
+        *("気管支喘息", "慢性閉塞性肺疾患", "骨粗鬆症", "変形性膝関節症", "関節リウマチ", "痛風"),
+        *("逆流性食道炎", "胃潰瘍", "前立腺肥大症", "うつ病", "慢性不眠症", "不眠症", "高尿酸血症"),
+        *("アルツハイマー型認知症", "パーキンソン病", "甲状腺機能低下症", "バセドウ病", "狭心症"),
+        *("便秘症", "片頭痛", "アトピー性皮膚炎", "アレルギー性鼻炎", "花粉症", "過活動膀胱"),
+        *("陳旧性心筋梗塞", "脳梗塞後遺症", "鉄欠乏性貧血", "緑内障", "てんかん", "慢性便秘症"),
+    )
+)
+_READING_ROOMS = ("放射線科", "病理診断科")  # their entries are findings, not what a patient has
 _N_USUAL = 15  # a test of more diseases than this is usual: blood count, CRP, CT
 
 
@@ -71,7 +83,10 @@ class Facts:
         self._tests = _by_name(lexicon.tests)
         self._drugs = _by_name(lexicon.drugs)
         self.diseases = tuple(self._known(one) for one in lexicon.diseases)
-        self.by_name = {one.entry.name: one for one in self.diseases}
+        self.treated = tuple(one for one in self.diseases if _is_treated(one)) or self.diseases
+        self.imaged = tuple(o for o in self.treated if _is_imaged(o)) or self.treated
+        chronic = (one for one in self.diseases if one.entry.name in _CHRONIC)
+        self.chronic = tuple(one for one in chronic if one.drugs) or self.treated
         self.siblings: dict[str, list[KnownDisease]] = {}
         for one in self.diseases:
             self.siblings.setdefault(one.entry.department, []).append(one)
@@ -86,6 +101,7 @@ class Facts:
         self.usual_tests = tuple(name for name, of in self.tested.items() if len(of) > _N_USUAL)
         self.specific_drugs = tuple(d for d in lexicon.drugs if d.drug_class != GENERIC_CLASS)
         self.dosed = tuple(drug for drug in self.specific_drugs if drug.doses)
+        self.oral = tuple(drug for drug in self.dosed if "食後" in drug.doses[0]) or self.dosed
 
     def _known(self, entry: Disease) -> KnownDisease:
         group = next((g for piece, g in _GROUPS.items() if piece in entry.department), "")
@@ -99,6 +115,10 @@ class Facts:
             tuple(self._tests[name] for name in entry.tests if name in self._tests),
             tuple(self._drugs[name] for name in entry.drugs if name in self._drugs),
         )
+
+    def patients_of(self, kind: str) -> tuple[KnownDisease, ...]:
+        """Return the diseases that notes of a kind are about."""
+        return self.imaged if kind == "radiology_report" else self.treated
 
     def same_symptoms(self, name: str) -> tuple[str, ...]:
         """Return every name of a complaint, narrower and neighbouring ones included."""
@@ -119,6 +139,14 @@ class Facts:
             for entry in entries(one):
                 found.setdefault(entry.name, []).append(one.entry.name)
         return {name: tuple(dict.fromkeys(users)) for name, users in found.items()}
+
+
+def _is_treated(one: KnownDisease) -> bool:
+    return bool(one.symptoms) and one.entry.department not in _READING_ROOMS
+
+
+def _is_imaged(one: KnownDisease) -> bool:
+    return any(test.kind == "imaging" for test in one.tests)
 
 
 def _by_name(entries: tuple[E, ...]) -> dict[str, E]:

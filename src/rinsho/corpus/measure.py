@@ -28,9 +28,9 @@ def draw_number(test: Test, random: Callable[[], float]) -> float:
         return high * 10 ** (1.5 * random())
     if u < 0.875:
         wide = high * 10 ** (0.02 + 0.6 * random())
-        return high + (high - low) * 1.3 * random() if high / low < _NARROW else wide
+        return high + (high - low) * 0.9 * random() if high / low < _NARROW else wide
     wide = low * (0.45 + 0.53 * random())
-    return low - (high - low) * 1.3 * random() if high / low < _NARROW else wide
+    return low - (high - low) * 0.9 * random() if high / low < _NARROW else wide
 
 
 def draw_value(test: Test, page: Page) -> str:
@@ -49,10 +49,11 @@ def draw_value(test: Test, page: Page) -> str:
     return text + space + test.unit.replace("µ", page.style("micro"))
 
 
-def write_qualitative(page: Page) -> None:
-    """Write the result of a test that gives no number."""
+def write_qualitative(test: Test | None, page: Page) -> None:
+    """Write the result of a test that gives no number, in the words of its kind."""
     start = page.length
-    page.write_rule("qualitative")
+    kind = test.kind if test and f"qualitative_{test.kind}" in page.rules else "laboratory"
+    page.write_rule(f"qualitative_{kind}")
     page.mark(start, "value", "present")
 
 
@@ -99,7 +100,7 @@ class Vitals:
 
     def saturation(self) -> tuple[str, tuple[str, ...]]:
         """Return percent of oxygen saturation."""
-        return f"{self._between(88, 100):.0f}", ("%", "%", "%", " %")
+        return f"{self._between(88, 100):.0f}", ("%",)
 
     def respiratory_rate(self) -> tuple[str, tuple[str, ...]]:
         """Return breaths a minute."""

@@ -80,7 +80,9 @@ class NoteTasks:
     def passage(self, random: Random, low: int, high: int) -> Passage:
         """Return some sentences in a row of a new note."""
         kind = NOTE_KINDS[int(random() * len(NOTE_KINDS))]
-        text, spans = write_note(self.grammar[kind], self.facts, random)
+        text, spans = write_note(
+            self.grammar[kind], self.facts, self.facts.patients_of(kind), random
+        )
         ends = [m.end() for m in re.finditer(r"[。\n]+", text)] or [len(text)]
         first = int(random() * max(1, len(ends) - low))
         last = min(len(ends) - 1, first + low + int(random() * (high - low + 1)) - 1)

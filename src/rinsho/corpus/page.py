@@ -21,6 +21,7 @@ class Slots(Protocol):
     """What fills the slots of templates: a case drawn from the lexicon."""
 
     department: str
+    supply: Mapping[str, int]  # how many different ones a slot has, where that is few
 
     def fill(self, name: str, certainty: str | None, page: Page) -> None:
         """Write one slot with its mark."""
@@ -35,6 +36,7 @@ class Page:
         slots: Fills slots.
         stated: Surfaces of diseases and symptoms that the patient has, or may have.
         denied: Surfaces of those that the text has denied.
+        contradicts: Whether something was denied that is stated, or the other way round.
     """
 
     def __init__(self, random: Callable[[], float], rules: Rules, slots: Slots) -> None:
@@ -42,6 +44,7 @@ class Page:
         self.length = 0
         self.parts: list[str] = []
         self.spans: list[Span] = []
+        self.contradicts = False
         self.stated: set[str] = set()
         self.denied: set[str] = set()
         self.used: set[Template] = set()
@@ -61,7 +64,8 @@ class Page:
         """Write a mention."""
         start = self.length
         self.add(surface)
-        self._remember(surface, start, label, certainty)
+        self.spans.append(Span(start, self.length, label, certainty))
+        self._remember(surface, label, certainty)
 
     def mark(self, start: int, label: str, certainty: str) -> None:
         """Mark what was written since `start`."""
@@ -69,12 +73,21 @@ class Page:
         while length > start:
             n_parts -= 1
             length -= len(self.parts[n_parts])
-        self._remember("".join(self.parts[n_parts:]), start, label, certainty)
+        self.spans.append(Span(start, self.length, label, certainty))
+        self._remember("".join(self.parts[n_parts:]), label, certainty)
 
-    def _remember(self, surface: str, start: int, label: str, certainty: str) -> None:
-        self.spans.append(Span(start, start + len(surface), label, certainty))
+    def _remember(self, surface: str, label: str, certainty: str) -> None:
         if label in ("disease", "symptom"):
-            (self.denied if certainty == "negated" else self.stated).add(surface)
+            is_denied = certainty == "negated"
+            here, there = (self.denied, self.stated) if is_denied else (self.stated, self.denied)
+            here.add(surface)
+            self.contradicts = self.contradicts or surface in there
+
+    def add_resolved(self, surface: str, label: str) -> None:
+        """Write a mention of what the patient had and has no more."""
+        start = self.length
+        self.add(surface)
+        self.spans.append(Span(start, self.length, label, "negated"))
 
     def pick(self, options: Sequence[T]) -> T:
         """Return one of the options."""
@@ -109,6 +122,9 @@ class Page:
         return template
 
     def _fits(self, template: Template) -> bool:
+        supply = self.slots.supply
+        if any(n > supply.get(name, n) for name, n in template.demand):
+            return False
         return self.stated.isdisjoint(template.denied) and self.denied.isdisjoint(template.asserted)
 
     def write_rule(self, name: str, by_department: bool = False) -> None:
@@ -120,6 +136,8 @@ class Page:
         layout = {"p": _SENTENCES, "l": _LINES}.get(form)
         layout = self.pick(_FORMS) if layout is None else layout
         before = self.style("bullet") if layout == _BULLETS else ""
+        if layout == _BULLETS and self.parts and not self.parts[-1].endswith("\n"):
+            self.add("\n")
         after = "。" if layout == _SENTENCES or self.random() < 0.3 else ""
         for i in range(self.between(low, high)):
             if i and layout != _SENTENCES:
@@ -147,7 +165,7 @@ class Page:
     def fill_several(self, name: str, certainty: str | None) -> None:
         """Write two to four of a slot, joined in one style."""
         separator = self.pick(_SEPARATORS)
-        n = self.between(2, 4)
+        n = min(self.between(2, 4), self.slots.supply.get(name, 4))
         last = self.pick(_FINAL_SEPARATORS.get(separator, (separator,)))
         for i in range(n):
             if i:

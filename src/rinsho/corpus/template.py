@@ -16,6 +16,7 @@ that write onto a page; offsets are what the page has when a mark begins and end
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ Write = Callable[["Page"], None]
 _NUMBER = re.compile(r"(\d+(?:\.(\d+))?)-(\d+(?:\.\d+)?)")
 _RULE = re.compile(r"@(\w+)(\+?)(?:\*(\d+)-(\d+)([pl]?))?")
 _SLOT = re.compile(r"(\w+)(\*?)")
+_NAMED = re.compile(r"\{([a-z_]+)[|}]")
 _STOPS = {"": "", "[": "|]", "{": "|}"}
 
 
@@ -41,6 +43,7 @@ class Template:
     writes: tuple[Write, ...]
     asserted: frozenset[str]  # surfaces of literal marks that are present
     denied: frozenset[str]  # surfaces of literal marks that are negated
+    demand: tuple[tuple[str, int], ...]  # slots it fills more than once, and how often
 
     def write(self, page: Page) -> None:
         """Write the template onto a page."""
@@ -114,7 +117,10 @@ def parse_template(source: str) -> Template:
     """
     parser = _Parser(source)
     writes = parser.sequence()
-    return Template(source, tuple(writes), frozenset(parser.asserted), frozenset(parser.denied))
+    told = (frozenset(parser.asserted), frozenset(parser.denied))
+    named = Counter(_NAMED.findall(source))
+    demand = tuple((name, n) for name, n in named.items() if n > 1)
+    return Template(source, tuple(writes), *told, demand)
 
 
 def _flush(text: list[str], writes: list[Write]) -> None:

@@ -38,7 +38,9 @@ class Writers:
             if written is None:
                 return None
             return _conversation(id, kind, written.group, written.messages), None
-        text, spans = write_note(self._grammar[kind], self._facts, random)
+        text, spans = write_note(
+            self._grammar[kind], self._facts, self._facts.patients_of(kind), random
+        )
         return Document(id, text, kind, _LICENSE, group=id, spans=spans), None
 
     def _textbook(self, id: str, random: Random) -> Written | None:
