@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
-from rinsho.errors import PathMissing, PickleRefused, UnknownArchitecture, WeightsMismatch
+from rinsho.errors import (
+    PathMissing,
+    PickleRefused,
+    RinshoError,
+    UnknownArchitecture,
+    WeightsMismatch,
+)
 from rinsho.model.checkpoint import load_decoder, save_weights, write_tensors
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig
@@ -203,3 +211,74 @@ def test_a_tied_copy_of_the_output_matrix_is_accepted_and_another_matrix_refused
     save_file({**tensors, "lm_head.weight": embedding + 1}, tmp_path / "model.safetensors")
     with pytest.raises(WeightsMismatch, match="lm_head"):
         load_decoder(tmp_path)
+
+
+def test_integers_in_place_of_weights_are_refused(tmp_path: Path) -> None:
+    save_weights(new_decoder(SMALL, seed=0), tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["model.norm.weight"] = torch.ones(32, dtype=torch.int8)
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(WeightsMismatch, match="int8"):
+        load_decoder(tmp_path)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(["config.json", "model.safetensors"]),
+    place=st.floats(0, 1, exclude_max=True),
+    bytes_=st.binary(min_size=1, max_size=4),
+)
+def test_damaged_bytes_give_our_error_or_a_decoder_never_a_crash(
+    name: str, place: float, bytes_: bytes, tmp_path: Path
+) -> None:
+    save_weights(new_decoder(SMALL, seed=0), tmp_path)
+    raw = bytearray((tmp_path / name).read_bytes())
+    n_head = len(raw) if name == "config.json" else 2_500  # behind the header lie numbers alone
+    start = int(place * n_head)
+    raw[start : start + len(bytes_)] = bytes_
+    (tmp_path / name).write_bytes(raw)
+    try:
+        load_decoder(tmp_path)
+    except RinshoError as error:
+        assert tmp_path.name in error.where
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        [], 3, {"model_type": "llama"}, {"model_type": "llama", "num_attention_heads": 0},
+        {"num_hidden_layers": 10**9}, {"hidden_size": "wide"}, {"rope_parameters": 3},
+        {"rope_theta": "x", "rope_parameters": None},
+    ],
+)  # fmt: skip
+def test_a_config_of_another_form_is_refused(config: object, tmp_path: Path) -> None:
+    save_weights(new_decoder(SMALL, seed=0), tmp_path)
+    if isinstance(config, dict) and "model_type" not in config:
+        config = json.loads((tmp_path / "config.json").read_text()) | config
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises((WeightsMismatch, UnknownArchitecture)):
+        load_decoder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "index", ["{", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 1}}']
+)
+def test_a_broken_index_is_refused(index: str, tmp_path: Path) -> None:
+    save_weights(new_decoder(SMALL, seed=0), tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(WeightsMismatch, match="index"):
+        load_decoder(tmp_path)
+
+
+def test_an_index_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    folder.mkdir()
+    save_weights(new_decoder(SMALL, seed=0), outside)
+    (folder / "config.json").write_bytes((outside / "config.json").read_bytes())
+    shards = {"weight_map": {"x": "../outside/model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(shards))
+    with pytest.raises(PathMissing):
+        load_decoder(folder)

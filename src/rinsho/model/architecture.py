@@ -71,9 +71,9 @@ def from_transformers(value: Mapping[str, Any], where: str) -> DecoderConfig:
         UnknownArchitecture: It asks for something that the decoder does not compute.
         WeightsMismatch: A number is missing or impossible.
     """
-    kind = str(value.get("model_type"))
-    _refuse_what_differs(value, kind, where)
     try:
+        kind = str(value.get("model_type"))
+        _refuse_what_differs(value, kind, where)
         n_heads = value["num_attention_heads"]
         return DecoderConfig(
             vocab_size=value["vocab_size"],
@@ -97,6 +97,9 @@ def from_transformers(value: Mapping[str, Any], where: str) -> DecoderConfig:
         problem = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in problem["loc"])
         raise WeightsMismatch(where=where, expected=problem["msg"], found=key) from None
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        found = type(error).__name__
+        raise WeightsMismatch(where=where, expected="a model's config.json", found=found) from None
 
 
 def _rope(value: Mapping[str, Any]) -> Mapping[str, Any]:

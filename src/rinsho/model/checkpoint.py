@@ -159,9 +159,13 @@ def read_decoder_config(folder: Path) -> DecoderConfig:
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if index.is_file():
-        shards = cast(dict[str, str], json.loads(index.read_bytes())["weight_map"]).values()
-        # Names only: an index must not lead out of its folder.
-        return [folder / Path(name).name for name in sorted(set(shards))]
+        try:
+            shards = cast(dict[str, str], json.loads(index.read_bytes())["weight_map"]).values()
+            # Names only: an index must not lead out of its folder.
+            return [folder / Path(name).name for name in sorted(set(shards))]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            place = f"{folder.name}/{INDEX}"
+            raise WeightsMismatch(where=place, expected="an index", found="other JSON") from None
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if pickles := sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern)):
@@ -200,8 +204,14 @@ def _without_tied_copy(
 def _check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
     for name in sorted({*expected, *found}):
         want, have = (
-            str(list(tensors[name].shape)) if name in tensors else "no tensor"
+            _describe(tensors[name]) if name in tensors else "no tensor"
             for tensors in (expected, found)
         )
         if want != have:
             raise WeightsMismatch(where=f"{where}: {name}", expected=want, found=have)
+
+
+def _describe(tensor: Tensor) -> str:
+    """Return the shape, and the type where it is no floating-point one."""
+    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}"
+    return f"{list(tensor.shape)}{kind}"

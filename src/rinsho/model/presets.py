@@ -10,17 +10,22 @@ from rinsho.errors import InvalidValue
 
 
 class DecoderConfig(BaseModel):
-    """The shape of a decoder: everything that its weights depend on."""
+    """The shape of a decoder: everything that its weights depend on.
+
+    The upper limits are far beyond any model; a damaged config.json must not build a giant.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    vocab_size: int = Field(gt=0, description="tokens, special ones included")
-    d_model: int = Field(gt=0, description="width of the residual stream")
-    n_layers: int = Field(gt=0, description="blocks")
-    n_heads: int = Field(gt=0, description="query heads")
-    n_kv_heads: int = Field(gt=0, description="key and value heads; n_heads is a multiple of it")
-    d_head: int = Field(gt=0, multiple_of=2, description="width of a head")
-    d_ff: int = Field(gt=0, description="inner width of the MLP")
+    vocab_size: int = Field(gt=0, le=16_777_216, description="tokens, special ones included")
+    d_model: int = Field(gt=0, le=65_536, description="width of the residual stream")
+    n_layers: int = Field(gt=0, le=1_024, description="blocks")
+    n_heads: int = Field(gt=0, le=1_024, description="query heads")
+    n_kv_heads: int = Field(
+        gt=0, le=1_024, description="key and value heads; n_heads is a multiple of it"
+    )
+    d_head: int = Field(gt=0, le=65_536, multiple_of=2, description="width of a head")
+    d_ff: int = Field(gt=0, le=1_048_576, description="inner width of the MLP")
     mlp: Literal["gated", "two-matrix"] = Field(
         default="gated", description="down(silu(gate(x)) * up(x)), or down(silu(up(x)))"
     )
