@@ -71,6 +71,7 @@ class _Parser:
             else:
                 if c == "\\":
                     c = self.take()
+                    c = "\n" if c == "n" else c
                 text.append(c)
         _flush(text, writes)
         if opener and self.place >= len(self.source):
