@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import string
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,10 @@ def test_the_language_is_that_of_the_locale(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert errors.default_language() == language
+
+
+def test_the_page_of_errors_lists_every_one() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
+    for error in EVERY:
+        assert f"### {error.code} {error.__name__}\n" in page
+        assert error.ja in page and error.en in page and error.hint_ja in page

@@ -53,7 +53,7 @@ def test_a_missing_run_file_is_said(tmp_path: Path) -> None:
 
 
 def test_overrides_reach_tables_and_named_entries(tmp_path: Path) -> None:
-    path = write(tmp_path, "[synthesize]\nseed = 1\n")
+    path = write(tmp_path, "[synthesize]\nseed = 1\nn_bytes = 1_000\n")
     assert read_run_file(path, ["synthesize.seed=7"]).steps[0].config.model_dump()["seed"] == 7
     assert read_run_file(path, ["synthetic.seed=8"]).steps[0].config.model_dump()["seed"] == 8
     with pytest.raises(InvalidValue, match="synthetic"):
@@ -65,6 +65,7 @@ def test_folders_are_wired_to_the_last_earlier_one_of_their_kind(tmp_path: Path)
         tmp_path,
         """
         [synthesize]
+        n_bytes = 1_000
         [train-tokenizer]
         [[encode]]
         name = "text-tokens"
