@@ -156,7 +156,7 @@ OFFSETS = [(0, 2), (2, 3), (3, 5), (5, 6), (5, 6), (6, 9)]  # the fourth and fif
 
 def test_spans_that_fit_tokens_come_back_as_they_were() -> None:
     spans = (Span(0, 3, "disease"), Span(3, 5, "disease"), Span(5, 9, "drug"))
-    tagged = TAGS.to_tags(spans, OFFSETS)
+    tagged = TAGS.to_tags(spans, OFFSETS, "abcdefghi")
     assert tagged.tags == (1, 2, 1, 3, 4, 4)
     assert (tagged.n_misaligned, tagged.n_lost) == (0, 0)
     assert tuple(TAGS.to_spans(tagged.tags, OFFSETS, "abcdefghi")) == spans
@@ -164,7 +164,7 @@ def test_spans_that_fit_tokens_come_back_as_they_were() -> None:
 
 def test_a_border_inside_a_token_is_counted() -> None:
     spans = (Span(1, 3, "disease"), Span(7, 8, "drug"), Span(8, 9, "drug"))
-    tagged = TAGS.to_tags(spans, OFFSETS)
+    tagged = TAGS.to_tags(spans, OFFSETS, "abcdefghi")
     assert tagged.tags == (1, 2, 0, 0, 0, 3)
     assert (tagged.n_misaligned, tagged.n_lost) == (3, 1)
 
@@ -172,6 +172,15 @@ def test_a_border_inside_a_token_is_counted() -> None:
 def test_blanks_at_the_border_of_a_span_are_outside_it() -> None:
     assert TAGS.to_spans([1, 2], [(0, 2), (2, 4)], " 肺炎\n") == [Span(1, 3, "disease")]
     assert TAGS.to_spans([1, 0], [(0, 2), (2, 4)], " \n肺炎") == []
+
+
+def test_a_full_stop_in_the_last_token_of_a_span_is_outside_it() -> None:
+    text, offsets = " 肺炎。", [(0, 3), (3, 4)]
+    tagged = TAGS.to_tags([Span(1, 3, "disease")], offsets, text)
+    assert (tagged.tags, tagged.n_misaligned) == ((1, 0), 0)
+    tagged = TAGS.to_tags([Span(1, 3, "disease")], [(0, 1), (1, 4)], text)
+    assert (tagged.tags, tagged.n_misaligned) == ((0, 1), 0)
+    assert TAGS.to_spans(tagged.tags, [(0, 1), (1, 4)], text) == [Span(1, 3, "disease")]
 
 
 def test_windows_end_behind_lines_then_behind_sentences() -> None:

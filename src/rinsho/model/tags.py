@@ -15,13 +15,16 @@ Offsets = Sequence[tuple[int, int]]  # of each token, in code points of the text
 
 OUTSIDE = 0
 
+# No span begins or ends with these, but tokens do (" BP", "%。"): its borders leave them out.
+_NEVER_AT_A_BORDER = "、。,，．　"
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
     """The tags of a text, and how well the spans fit its tokens."""
 
     tags: tuple[int, ...]
-    n_misaligned: int  # spans with a border inside a token: the tags cover the whole token
+    n_misaligned: int  # spans with a border inside a token, so that tags give another span
     n_lost: int  # spans without a token of their own; they have no tag
 
 
@@ -53,7 +56,7 @@ class TagSet:
             start[begin + 1] = False
         return follow, start
 
-    def to_tags(self, spans: Iterable[Span], offsets: Offsets) -> Tagged:
+    def to_tags(self, spans: Iterable[Span], offsets: Offsets, text: str) -> Tagged:
         """Tag each token that a span touches; where two spans touch one token, the earlier has it.
 
         Raises:
@@ -70,14 +73,14 @@ class TagSet:
             for place, t in enumerate(free):
                 tags[t] = begin if place == 0 else begin + 1
             n_lost += not free
-            fits = bool(touched) and (
-                (offsets[touched[0]][0], offsets[touched[-1]][1]) == (span.start, span.end)
+            n_misaligned += not touched or span != _trimmed(
+                Span(offsets[touched[0]][0], offsets[touched[-1]][1], span.label, span.certainty),
+                text,
             )
-            n_misaligned += not fits
         return Tagged(tuple(tags), n_misaligned, n_lost)
 
     def to_spans(self, tags: Sequence[int], offsets: Offsets, text: str) -> list[Span]:
-        """Return the spans of a row of tags, without blanks at their borders."""
+        """Return the spans of a row of tags, without blanks and full stops at their borders."""
         spans: list[Span] = []
         for token, tag in enumerate(tags):
             if tag == OUTSIDE:
@@ -88,7 +91,7 @@ class TagSet:
                 spans[-1] = Span(spans[-1].start, end, *pair)
             else:
                 spans.append(Span(start, end, *pair))
-        return [span for s in spans if (span := _without_blanks(s, text)).start < span.end]
+        return [span for s in spans if (span := _trimmed(s, text)).start < span.end]
 
 
 def _touched(offsets: Offsets, first: int, span: Span) -> list[int]:
@@ -100,13 +103,17 @@ def _touched(offsets: Offsets, first: int, span: Span) -> list[int]:
     return touched
 
 
-def _without_blanks(span: Span, text: str) -> Span:
+def _trimmed(span: Span, text: str) -> Span:
     start, end = span.start, span.end
-    while start < end and text[start].isspace():
+    while start < end and _is_border(text[start]):
         start += 1
-    while start < end and text[end - 1].isspace():
+    while start < end and _is_border(text[end - 1]):
         end -= 1
     return Span(start, end, span.label, span.certainty)
+
+
+def _is_border(character: str) -> bool:
+    return character.isspace() or character in _NEVER_AT_A_BORDER
 
 
 def blocks(text: str, max_characters: int) -> list[tuple[int, int]]:

@@ -90,7 +90,7 @@ def to_examples(documents: Iterable[Document], tagger: Tagger) -> TagExamples:
         for window in tagger.windows(document.text):
             start, end = window.offsets[0][0], window.offsets[-1][1]
             inside = [s for s in spans if start <= s.start and s.end <= end]
-            tagged = tagger.tags.to_tags(inside, window.offsets)
+            tagged = tagger.tags.to_tags(inside, window.offsets, document.text)
             n_misaligned += tagged.n_misaligned
             n_found += len(inside) - tagged.n_lost
             tokens = (tagger.tokenizer.bos_id, *window.tokens)
