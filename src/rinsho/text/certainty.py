@@ -27,14 +27,14 @@ _CHANGE = r"(?:増悪|悪化|進行|変化|再発|再燃|著変|拡大|増大|�
 _FILLER = rf"(?:{_SMALL}|{_COURSE})*?"
 
 _MINUS = r"[(\[][-−－ー‐–][)\]]"
-_NOT = r"(?:られ|れ)?(?:ず|ない|なかった|ません)"
-_NO = r"(?:なし|無し|ない(?!し)|なく|なかった|ありません|無(?![力気菌痛症]))"
+_NOT = r"(?:られ|れ|ており|ていま|ら?れており)?(?:ず|ない|なかった|ません)"
+_NO = r"(?:なし|無し|ない(?!し)|なく|なかった|(?:あり|ござい)ません|無(?![力気菌痛症]))"
 _UNSEEN = (
     rf"(?:聴取|触知|検出|確認|指摘|描出|同定|示唆)(?:{_NO}|(?:せ|され|でき)(?:ず|ない|なかった)|しない"
     r"|しなかった|されていない)"
 )
 _NEGATION = (
-    rf"(?:{_MINUS}|{_NO}|(?:認め|みとめ|み|見){_NOT}|{_UNSEEN}|陰性|消失|消退|乏し[いく]"
+    rf"(?:{_MINUS}|{_NO}|(?:認め|みとめ|み|見){_NOT}|{_UNSEEN}|陰性|(?:診断)?基準[はを]満たさ(?:ず|ない)|消失|消退|乏し[いく]"
     r"|(?:触れ|聞かれ|聴かれ|訴え|伴わ)(?:ず|ない)|(?:きたさ|来さ|起こさ|呈さ|示さ)ず|目立た(?:ない|ず)"
     r"|(?:明らか)?で(?:は)?(?:な(?:い|く|かった)|ありません)|否定(?:的|さ|$|し(?!き|得)|[。、,\s)])"
     r"|考え(?:にくい|づらい|られない|られず)|疑わ(?:ない|ず|れない|しくない)"
@@ -52,14 +52,14 @@ _IF = (
     r"|(?:認めれ|出現すれ)ば|(?:あった|ある|出現した|続く|の)場合)"
 )
 _DOUBT = (
-    rf"(?:疑|うたが|[sSrR]/[oO]|[?？]|可能性|考え|考慮|示唆|矛盾し(?:ない|ません)|除外|鑑別|念頭|リスク"
+    rf"(?:疑|うたが|[sSrR]/[oO]|[?？]|可能性|考え|考慮|示唆|矛盾し(?:ない|ません)|有無|除外|鑑別|念頭|リスク"
     rf"|注意|留意|懸念|危惧|想定|予防|かもしれ|か(?:[。、,\s)?？]|$|どうか|否か|と)|思われ(?:る|た|ます)|{_IF})"
 )
 _CANNOT_BE_EXCLUDED = re.compile(rf"(?:{_SMALL}|{_COURSE}|可能性|存在|完全)*?{_CANNOT_EXCLUDE}")
 _IS_UNLIKELY = re.compile(rf"{_FILLER}可能性[はがも]?(?:低|高|残)")
 _CHANGES_NOT = re.compile(rf"{_FILLER}{_CHANGE}{_FILLER}(?:{_NEGATION}|{_NO})")
 _NEGATED = re.compile(rf"{_FILLER}(?:{_NOTHING_SUGGESTS}|{_NEGATION})")
-_SUSPECTED = re.compile(rf"(?:{_SMALL}|{_COURSE}|{_CHANGE})*?{_DOUBT}")
+_SUSPECTED = re.compile(rf"(?:[)]|{_SMALL}|{_COURSE}|{_CHANGE})*?{_DOUBT}")
 
 # One cue for several: only these words stand between the members of an enumeration.
 _JOINT = re.compile(
@@ -76,6 +76,7 @@ _DIFFERENTIAL = re.compile(
     r"鑑別(?:診断|疾患)?(?:として(?:は)?|には?|は|[:：])|疑い病名[:：]|可能性として(?:は)?"
 )
 _ASKED = re.compile(r"(?:[srSR]/[oO]|疑い[:：]|susp\.?|suspected)\s*$")
+_ENGLISH_NO = re.compile(r"(?<![A-Za-z])(?:[Nn]o|without)\s+$")
 _SENTENCE_END = re.compile(r"[。;；\n]|$")
 # A cue stands near its mention; looking no further keeps the cost of a long line linear.
 _N_AHEAD, _N_BEHIND = 60, 200
@@ -131,6 +132,8 @@ def _by_tail(tail: str) -> str | None:
 
 def _by_head(text: str, start: int) -> str:
     head = re.split(r"[。\n]", text[max(0, start - _N_BEHIND) : start])[-1]
+    if _ENGLISH_NO.search(head):
+        return "negated"
     return "suspected" if _ASKED.search(head) or _DIFFERENTIAL.search(head) else "present"
 
 

@@ -18,9 +18,11 @@ from rinsho.text.spans import Span
 from rinsho.text.term_index import TermIndex
 
 # Modifiers that are fused with the noun after them belong to it: 右季肋部痛, 陳旧性脳梗塞.
-_SIDE = re.compile(r"(?:両側|右側|左側|右|左|両)$")
+_SIDE = re.compile(r"(?:両側|右側|左側|右|左|両|第\d{1,2})$")
+# Part of a site: 胆嚢壁, 延髄外側.
+_SITE_PART = re.compile(r"(?:壁|外側|内側|前面|後面|背側|腹側|近位部?|遠位部?|周囲)(?![一-鿿])")
 _FUSED = re.compile(
-    r"(?:両側(?:性)?|右|左|両|亜急性|急性|慢性|陳旧性|(?:軽)?労作時|体動時|安静時|夜間|早朝|起床時|食後|空腹時|排尿時|荷重時"
+    r"(?:両側(?:性)?|右|左|両|第\d{1,2}|[CTL]\d{1,2}(?:[/-]\d)?|亜急性|急性|慢性|陳旧性|(?:軽)?労作時|体動時|安静時|夜間|早朝|起床時|食後|空腹時|排尿時|荷重時"
     r"|多発性?|びまん性|限局性|局所性|全身性|再発性|続発性|原発性|転移性|家族性|一過性|発作性|持続性|反復性|進行性|特発性"
     r"|薬剤性|外傷性|出血性|閉塞性|感染性|細菌性|ウイルス性|アレルギー性|アルコール性|癌性|術後|小児|新生児|老人性"
     r"|拍動性|圧迫性|回転性|浮動性|浸潤性|早期|進行|嵌頓|孤立性|充実性|嚢胞性|線状|斑状|結節状|末梢性|中枢性"
@@ -112,8 +114,11 @@ def _belongs(site: Span, span: Span, kinds: dict[int, str]) -> bool:
 
 def _with_noun(text: str, span: Span) -> Span:
     """Return a site together with a finding's noun right behind it."""
-    match = _SITE_NOUNS.match(text, span.end) if span.label == "body_part" else None
-    if match is None:
+    if span.label != "body_part":
+        return span
+    if part := _SITE_PART.match(text, span.end):
+        return replace(span, end=part.end())
+    if (match := _SITE_NOUNS.match(text, span.end)) is None:
         return span
     return replace(span, end=match.end(), label=str(match.lastgroup))
 
@@ -130,17 +135,13 @@ def _stands_alone(text: str, span: Span) -> bool:
 
 
 def _relabel(text: str, terms: Sequence[Span], at: int, kinds: dict[int, str]) -> Span:
-    """Return 出血 and 腫脹 as findings where an image was named before on the same line."""
+    """Return 出血 and 腫脹 as findings after an image on the line, or one above 所見."""
     span = terms[at]
     if span.label != "symptom" or not text[: span.end].endswith(_BY_SOURCE):
         return span
-    line = text.rfind("\n", max(0, span.start - _N_BEHIND), span.start)
-    is_seen = any(
-        other.start > max(line, span.start - _N_BEHIND)
-        and other.label == "test"
-        and kinds.get(other.start) == "imaging"
-        for other in terms[max(0, at - 12) : at]
-    )
+    images = [o for o in terms[max(0, at - 12) : at] if kinds.get(o.start) == "imaging"]
+    between = text[images[-1].end : span.start] if images else "\n"
+    is_seen = len(between) < _N_BEHIND and ("\n" not in between or "所見" in between)
     return replace(span, label="disease") if is_seen else span
 
 

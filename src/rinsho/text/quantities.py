@@ -12,84 +12,88 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rinsho.text.spans import Span
 
-_NUMBER = r"(?:(?<![\d.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+_NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 _MU = "[µμu]"
 # Units of results that are no amounts of a drug: these make a value wherever they stand.
 _RESULT_UNIT = (
-    rf"(?:(?:m|{_MU}|n|p|f)?g|(?:m|{_MU})?(?:IU|U|Eq|mol|AU)|mOsm|IU|U|万|個)/(?:d|m|{_MU})?L"
-    rf"|(?:×|x)?\s?10(?:\^?\d+|[⁰-⁹]+)/{_MU}?L|(?:万)?/(?:{_MU}L|mm3|mm³|HPF)|mg/g(?:・?Cr)|g/g・?Cr"
-    r"|mL/分/1\.73\s?m(?:2|²|\^2)|mL/min/1\.73\s?m(?:2|²|\^2)|kg/m(?:2|²|\^2)|mmHg|Torr|torr|kPa"
-    r"|cmH2O|(?:回|拍)/分|/分|/min|bpm|回/時|mm/(?:時間|時|h|hr)|m/秒|m/s|°C|℃|mm|cm|ms(?:ec)?"
-    r"|ppb|ppm|dB|HU|fL|‰|kg|logMAR"
+    rf"(?:(?:m|{_MU}|n|p|f)?g|(?:m|{_MU})?(?:IU|U|Eq|mol|AU)|mOsm|万|個)/(?:d|m|{_MU})?L"
+    rf"|(?:×|x)? ?10(?:\^?\d+|[⁰-⁹]+)/{_MU}?L|万?/(?:{_MU}L|mm3|mm³|HPF)|mg/g・?Cr|g/g・?Cr"
+    r"|mL/(?:分|min)/1\.73 ?m(?:2|²|\^2)|kg/m(?:2|²|\^2)|mmHg|[Tt]orr|kPa|cmH2O|(?:回|拍)?/分"
+    r"|/min|bpm|回/時|mm/(?:時間|時|h|hr)|m/秒|m/s|°C|℃|mm|cm|ms(?:ec)?|ppb|ppm|dB|HU|fL|‰|kg"
+    r"|logMAR"
 )
 _OTHER_UNIT = rf"mg|{_MU}g|g|mL/日|mL/時|mL|L/分|L|g/日|%|点|秒|倍|度|°|m|D|mEq"
 _UNIT = rf"(?:{_RESULT_UNIT}|{_OTHER_UNIT})(?![A-Za-z])"
-_TO = r"\s?(?:→|⇒|〜|~|～|-|–|−|/|×|x|\*)\s?"
-_EXPONENT = r"(?:\s?(?:×|x)\s?10(?:\^?\d+|[⁰-⁹]+))?"
-_ONE = rf"[<>≦≧≤≥]?\s?{_NUMBER}{_EXPONENT}(?:\s?{_UNIT})?"
-_VALUE = re.compile(rf"(?<![\d.])(?:{_ONE})(?:{_TO}{_ONE}){{0,5}}")
-_HAS_RESULT_UNIT = re.compile(rf"\d\s?(?:{_RESULT_UNIT})(?![A-Za-z])")
-_HAS_UNIT = re.compile(rf"\d\s?{_UNIT}")
+_TO = r" ?(?:→|⇒|〜|~|～|-|–|−|/(?!\d+ ?(?:時|日|h))|×|x|\*) ?"
+_EXPONENT = r"(?: ?(?:×|x) ?10(?:\^?\d+|[⁰-⁹]+))?"
+_ONE = rf"[<>≦≧≤≥]? ?{_NUMBER}{_EXPONENT}(?: ?{_UNIT})?"
+_VALUE = re.compile(rf"(?:(?<![\d.O])|(?<=O2)){_ONE}(?:{_TO}{_ONE}){{0,5}}")
+_HAS_RESULT_UNIT = re.compile(rf"\d ?(?:{_RESULT_UNIT})(?![A-Za-z])")
+_HAS_UNIT = re.compile(rf"\d ?{_UNIT}")
 _PAIR = re.compile(r"\d{2,3}/\d{2,3}")
 # A number before these is an age, a date, a count or an ordinal, never a result.
 _COUNTED = re.compile(
-    r"\s?(?:歳|才|年|か月|ヶ月|カ月|ヵ月|月|週|日|時|回|代|人|本|杯|箇所|ヶ所|か所|度目|例|件|階|号"
-    r"|番|名|病日|椎|型|期|群|世|親等|肋間|指|趾|足|針|コース|クール|[A-Za-z]|分(?:間|前|後|毎|ごと|おき)"
-    r"|誘導|枝|人前|割|単位|錠|包|T\b)"
+    r"[A-Za-z]| ?(?:歳|才|年|(?:か|ヶ|カ|ヵ)?月|週|日|時|回|代|人|本|杯|(?:箇|ヶ|か)所|度目|例|件"
+    r"|階|号|番|名|病日|椎|型|期|群|世|親等|肋間|指|趾|足|針|コース|クール|分(?:間|前|後|毎|ごと|おき)|誘導"
+    r"|枝|割|単位|錠|包|枚|個)"
 )
 _QUALITATIVE = (
-    r"(?:弱|強|偽|疑|擬)?陽性|陰性|(?:異常|軽度|著明)?(?:高値|低値)|(?:基準|正常)(?:範囲|値)?(?:内|域|上限|下限)"
-    r"|正常(?!\S{0,2}性)|不整|(?<=[脈拍ム\s])整(?![形復理])|清明|測定感度以下|検出(?:せず|されず|限界以下)"
-    r"|[(][-+±−][)]|[(]\d\+[)]|\d\+(?!\d)|(?:[-−](?![\d\w])|[+±](?!\d))"
+    r"(?:弱|強|偽|疑|擬)?陽性|陰性|(?:異常|軽度|著明)?(?:高値|低値)|不整|清明|減弱|亢進|測定感度以下"
+    r"|(?:基準|正常)(?:範囲|値)?(?:内|域|上限|下限)|正常(?!\S{0,2}性)|(?<=[脈拍ム ])整(?![形復理])"
+    r"|検出(?:せず|されず|限界以下)|[(][-+±−][)]|[(]\d\+[)]|\d\+(?!\d)|[-−](?![\d\w])|[+±](?!\d)"
 )
+_ROMAN = r"(?:[IVX]{1,4}|[ⅠⅡⅢⅣⅤ])"
 _GRADED = (
-    r"(?:(?:[Ss]tage|[Gg]rade|[Cc]lass|c?Stage)\s?)?(?:[IVX]{1,4}|[ⅠⅡⅢⅣⅤ])(?:-?\d{1,3}|[A-Ca-c]\d?)?"
-    r"(?:[-〜~](?:[IVX]{1,4}|[ⅠⅡⅢⅣⅤ]|\d{1,3}))?(?:\s?(?:度|期|群|型))?(?![A-Za-z])"
-    r"|E\d\s?V(?:\d|T)\s?M\d|(?:[Gg]rade|[Ss]tage|GOLD)\s?(?:\d[a-c]?|[A-E])|[cpy]*T\d[a-d]?N\d[a-c]?M\d[a-c]?"
-    r"|[A-D](?:\d)?(?![A-Za-z])(?:\s?\(\d{1,2}点\))?|\d+/\d+点?|\d+点?(?:\s?\(E\d\s?V(?:\d|T)\s?M\d\))?"
-    r"|(?:\d\s?\+\s?\d\s?=\s?)\d{1,2}"
+    rf"(?:(?:c?[Ss]tage|[Gg]rade|[Cc]lass) ?)?{_ROMAN}(?:-?\d{{1,3}}|[A-Ca-c]\d?)?"
+    rf"(?:[-〜~](?:{_ROMAN}|\d{{1,3}}))?(?: ?(?:度|期|群|型))?(?![A-Za-z])"
+    r"|E\d ?V(?:\d|T) ?M\d|(?:[Gg]rade|[Ss]tage|GOLD) ?(?:\d[a-c]?|[A-E])"
+    r"|[cpy]*T\d[a-d]?N\d[a-c]?M\d[a-c]?|[A-D]\d?(?![A-Za-z])(?: ?\(\d{1,2}点\))?|\d+/\d+点?"
+    r"|\d+点?(?: ?\(E\d ?V(?:\d|T) ?M\d\))?"
 )
 _AFTER_TEST = re.compile(
-    r"(?:検査|値|スコア|分類)?\s?(?:[(](?![-+±−]|\d\+)[^()\n]{0,12}[)])?"
-    r"(?:[\s:：=、]|は|が|も|で|を|最高|最大|左|右|約|計|合計|平均|全て|すべて|いずれも|ともに|著明な?|軽度)*"
+    r"(?:検査|値|スコア|分類)? ?(?:[(](?![-+±−]|\d\+)[^()\n]{0,12}[)])?(?:"
+    r"[ :：=、はがもでをの左右約計]|最高|最大|合計|平均|全て|すべて|いずれも|ともに|著明な?|軽度)*"
 )
 # Between a test and its numbers: other numbers and what joins them (MMT 上肢3/5、下肢4/5).
-_JOINING = re.compile(r"(?:[\d.,/→:：=、はがもで左右約\s]|最高|最大|度|点)*")
+_JOINING = re.compile(r"(?:[\d.,/→:：=、はがもで左右約 ]|最高|最大|度|点)*")
 _N_BEHIND = 300  # a number further from its drug or test, on one line without 。, is left alone
 _KINDS_WITHOUT_NUMBERS = ("imaging", "pathology")  # 胸部X線 2/5 is a date
 _GRADED_KINDS = ("score", "sign")
 _WORD = re.compile(_QUALITATIVE)
 _GRADE = re.compile(_GRADED)
-_AFTER_VALUE = re.compile(r"\s?(?:と|、|で|,)?\s?(?:やや|軽度|著明な?|依然|\s)*")
+_AFTER_VALUE = re.compile(r" ?[と、で,・]? ?(?:やや|軽度|著明な?|依然| )*")
 
 _AMOUNT_UNIT = (
-    rf"(?:mg|{_MU}g|mcg|g|mL|ml|L|単位|U|IU|mEq|錠|T|C|Cap|カプセル|包|P|枚|滴|吸入|噴霧|プッシュ|A|V"
-    r"|アンプル|バイアル|本|袋|パック|γ|%|mm)"
+    rf"(?:mg|{_MU}g|mcg|g|mL|ml|L|単位|U|IU|mEq|錠|T|C|Cap|カプセル|包|P|枚|滴|吸入|噴霧|プッシュ"
+    r"|A|V|アンプル|バイアル|本|袋|パック|γ|%|mm)"
 )
 _AMOUNT = (
-    rf"(?:AUC\s?\d|各?\d[\d,.]{{0,11}}万?(?:[-〜~]\d[\d,.]{{0,11}}){{0,3}}\s?{_AMOUNT_UNIT}"
-    r"(?:/(?:kg|m2|m²|body|日|時間|時|分|回|hr|h|min|day))*(?!/|[A-Za-z])(?:\s?[×x]\s?\d+(?![\d/]))?)"
+    r"(?:AUC ?\d|(?:各|1回量? ?|1日量? ?)?\d[\d,.]{0,11}万?(?:[-〜~]\d[\d,.]{0,11}){0,3}"
+    rf" ?{_AMOUNT_UNIT}(?:/(?:kg|m2|m²|body|日|時間|時|分|回|hr|h|min|day))*(?!/|[A-Za-z])"
+    r"(?: ?[×x] ?\d+(?![\d/]))?)"
 )
 _MEAL = (
-    r"(?:(?:毎|朝昼夕|朝昼|朝夕|朝・夕|朝|昼|夕)食?(?:直)?[前後間]?|食(?:直)?[前後間]"
-    r"|空腹時|眠前|就寝[前時]|起床時|就前)"
+    r"(?:(?:毎|朝昼夕|朝昼|朝夕|朝・夕|朝|昼|夕)食?直?[前後間]?|食直?[前後間]|空腹時|眠前|就寝[前時]"
+    r"|起床時|就前)"
 )
 _OFTEN = (
-    r"(?:1日に?(?:\d+|数)回|\d+日(?:に|毎に?)\d*回?|分\s?\d|週に?\d回|月に?\d回|\d+週(?:間)?(?:に|毎に?|ごとに?)\d?回?"
-    r"|\d+(?:か|ヶ|カ)月(?:に|毎に?|ごとに?)\d?回?|\d+時間(?:毎|ごと|おき)|\d+回/日|隔日|連日|毎日|適宜|単回"
-    r"|[一-鿿ぁ-んァ-ヶー]{1,6}時に?(?:頓用|頓服)|頓用|頓服|\d[x×](?![\d])|q\d+h)"
+    r"(?:1日に?(?:\d+|数)回|\d+日(?:に|毎に?)\d*回?|分 ?\d|週に?\d回|月に?\d回"
+    r"|\d+(?:週間?|(?:か|ヶ|カ)月)(?:に|毎に?|ごとに?)\d?回?|\d+時間(?:毎|ごと|おき)|\d+回/日"
+    r"|隔日|連日|毎日|適宜|単回|[一-鿿ぁ-んァ-ヶー]{1,6}時に?(?:頓用|頓服)|頓用|頓服|\d[x×](?!\d)"
+    r"|\d回(?= ?[眠朝夕昼毎食就起])|q\d+h)"
 )
-_LONG = r"(?:\d+日(?:間|分)|\d+週間(?:分)?|\d+コース|24時間|\d+(?:か|ヶ|カ)月間)"
+_LONG = r"(?:\d+日[間分]|\d+週間分?|\d+コース|24時間|\d+(?:か|ヶ|カ)月間)"
 _ROUTE = (
-    r"(?:点滴静注|持続点滴静注|持続静注|急速静注|緩徐静注|静脈注射|静注|皮下注射|皮下注|皮下|筋肉注射|筋注|経口|内服|経鼻(?:カニューレ|カニュラ)?"
-    r"|リザーバー(?:付き)?マスク|マスク|鼻カニュラ|鼻カニューレ|カニューレ|カニュラ|舌下|貼付|塗布|吸入|点眼|点鼻|坐薬|坐剤"
-    r"|点滴(?!静注)|div|DIV|iv|IV|po|腟内|硝子体内注射|関節内注射|局注)"
+    r"(?:(?:持続)?点滴静注|(?:持続|急速|緩徐)?静注|静脈注射|皮下注射|皮下注|皮下|筋肉注射|筋注|経口"
+    r"|内服(?= ?[1分毎朝昼夕眠])|経鼻(?:カニューレ|カニュラ)?|(?:リザーバー(?:付き)?)?マスク"
+    r"|鼻?カニュ(?:ー?レ|ラ)|舌下|貼付|塗布|吸入|点眼|点鼻|坐薬|坐剤|点滴(?!静注)|div|DIV|iv|IV|po"
+    r"|腟内|硝子体内注射|関節内注射|局注)"
     r"(?!開始|継続|中止|施行|終了|管理|投与|療法|追加|再開|変更|中(?!止)|薬|液|指導|用)"
 )
 _STEP = rf"(?:{_AMOUNT}|{_OFTEN}|{_MEAL}|{_LONG}|{_ROUTE})"
-_DOSE = re.compile(rf"(?<![\d.A-Za-z])(?:{_AMOUNT})(?:[\s・]?{_STEP})*")
-_TIMES = re.compile(rf"(?:{_OFTEN}|{_MEAL}|{_LONG})(?:[\s・]?{_STEP})*")
-_BEFORE_TIMES = {"drug": re.compile(r"[\s(]?"), "dose": re.compile(r"(?:を|で|、|,)\s?")}
+_DOSE = re.compile(rf"(?:(?<![\d.A-Za-z])|(?<=O2)){_AMOUNT}(?:[ ・]{{0,2}}{_STEP})*")
+_TIMES = re.compile(rf"(?:{_OFTEN}|{_MEAL}|{_LONG})(?:[ ・]{{0,2}}{_STEP})*")
+_BEFORE_TIMES = {"drug": re.compile(r"[ (]?"), "dose": re.compile(r"[をで、,] ?")}
 
 
 def find_doses(text: str, terms: Sequence[Span]) -> list[Span]:
@@ -163,10 +167,12 @@ def _value(
     if _HAS_RESULT_UNIT.search(match[0]):
         return span
     test = _last_before(text, terms, start)
-    if test is None or test.label != "test" or _COUNTED.match(text, span.end):
+    if test is None or test.label != "test":
         return None
-    if _HAS_UNIT.search(match[0]) or _PAIR.fullmatch(match[0]):
+    if _HAS_UNIT.search(match[0]) or _PAIR.fullmatch(match[0].strip()):
         return span
+    if _COUNTED.match(text, span.end):
+        return None
     has_number = kinds.get(test.start) not in _KINDS_WITHOUT_NUMBERS
     return span if has_number and _is_near(text, test.end, start, terms) else None
 

@@ -17,6 +17,8 @@ _LETTER, _LETTER_OR_DIGIT = re.compile(r"[A-Za-z]"), re.compile(r"[A-Za-z0-9]")
 _KATAKANA = re.compile(r"[ァ-ヺー]")
 _KANJI = re.compile(r"[々〆一-鿿豈-﫿\U00020000-\U0003FFFF]")
 _SIDES = "右左両"
+# T 37.2 and P95bpm, but neither T12 nor P2.
+_NUMBER_NEXT = re.compile(r"(?:[ ]|[ ]?[:=][ ]?)\d|\d{1,2}\.\d|\d{2,3} ?(?:bpm|回|/分)")
 
 # What makes another word of the term before it: 肺炎球菌, 糖尿病内科, B型肝炎ウイルス, 胃癌検診.
 _OTHER_WORD = re.compile(
@@ -77,9 +79,14 @@ class TermIndex:
         return None
 
 
+_VERTEBRA = re.compile(r"[CTL]\d{1,2}(?:[/-]\d|椎|レベル|髄節|神経根)")  # C4/5 is no complement
+
+
 def is_word(text: str, start: int, end: int, label: str) -> bool:
     """Say whether a term stands for itself there: `af` does not in `after`."""
     before, after = text[start - 1 : start], text[end : end + 1]
+    if label == "test" and _VERTEBRA.match(text, start):
+        return False
     if _LETTER_OR_DIGIT.match(text[start]) and not _is_free_before(text, start, end):
         return False
     if _LETTER_OR_DIGIT.match(text[end - 1]) and not _is_free_after(text, end, label):
@@ -100,12 +107,14 @@ def _is_free_before(text: str, start: int, end: int) -> bool:
     before = text[start - 1 : start]
     if end - start == 1:  # K and P are tests before a number, not letters in a name
         stands_alone = not before or before in " \n、,。・(（/:：;"
-        return stands_alone and bool(re.compile(r"\s?[:：=]?\s?\d").match(text, end))
+        return stands_alone and bool(_NUMBER_NEXT.match(text, end))
     return not _LETTER_OR_DIGIT.match(before)
 
 
 def _is_free_after(text: str, end: int, label: str) -> bool:
     after = text[end : end + 1]
+    if text.endswith("O2", 0, end) and after.isdecimal():  # SpO298% and O22L/分 happen
+        return True
     if label == "test" and _LETTER.match(text[end - 1]):
         return not _LETTER.match(after)  # CRP3.2 is written without a blank
     return not _LETTER_OR_DIGIT.match(after)
