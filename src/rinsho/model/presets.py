@@ -66,7 +66,7 @@ def _shape(  # one line a preset
 
 # The vocabulary and the context are those of the run; the numbers here are defaults.
 # demo and 10m are sized by time: on two cores of an EPYC (Zen 3, AVX2) at 2.4 GHz, fp32, one pass
-# over 800,000 tokens takes 3 minutes with demo and 7 with 10m.
+# over 800,000 tokens takes 3 minutes with demo and 8 with 10m (benchmarks/training_step.py).
 PRESETS: dict[str, DecoderConfig] = {
     "demo": _shape(256, 4, 4, 2, 704, 512),
     "10m": _shape(256, 8, 4, 2, 704, 512).model_copy(update={"vocab_size": 16_384}),

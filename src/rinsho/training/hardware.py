@@ -44,7 +44,7 @@ HARDWARE = (
         1.0,
         None,
         True,
-        "EPYC (Zen 3, AVX2, 2.4 GHz), fp32: 5.8e10 a core with demo and 10m",
+        "EPYC (Zen 3, AVX2, 2.4 GHz), fp32: 5.6e10 a core, benchmarks/training_step.py",
     ),
     Hardware("RTX 4090", 1.652e14, 0.4, 24 * _GIB, False, "NVIDIA Ada architecture paper"),
     Hardware("H100 SXM", 9.89e14, 0.4, 80 * _GIB, False, "NVIDIA H100 data sheet"),
