@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,8 @@ def test_fewer_documents_are_the_first_of_more(written: list[Synthetic]) -> None
 
 
 def test_a_folder_holds_documents_questions_and_counts(tmp_path: Path) -> None:
-    manifest = synthesize(SynthesizeConfig(seed=5, n_documents=120), out=tmp_path / "out")
+    config = SynthesizeConfig(seed=5, n_documents=120, n_test_questions=4)
+    manifest = synthesize(config, out=tmp_path / "out")
     documents = list(read_documents(tmp_path / "out"))
     rows = list(read_json_lines(tmp_path / "out" / "questions-00000.jsonl.zst"))
     assert open_folder(tmp_path / "out", "synthesize").manifest == manifest
@@ -130,12 +132,21 @@ def test_a_folder_holds_documents_questions_and_counts(tmp_path: Path) -> None:
     assert sum(counted["documents"] for counted in by_source.values()) == 120
     assert manifest.identity.licenses == ("CC0-1.0",)
     groups = {document.id: document.group for document in documents}
-    assert all(groups[row["id"]] == row["group"] for row in rows)
+    beside = [row for row in rows if row["id"] not in groups]
+    assert all(groups[row["id"]] == row["group"] for row in rows if row not in beside)
+    assert len(beside) == 4
+    assert all(_split(row) == "test" for row in beside)
+
+
+def _split(row: dict[str, Any]) -> str:
+    return split_of(Document(row["id"], "", "", "", group=row["group"]))
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_one_does_not(tmp_path: Path) -> None:
     hashes = {
-        name: synthesize(SynthesizeConfig(seed=seed, n_bytes=30_000), out=tmp_path / name)
+        name: synthesize(
+            SynthesizeConfig(seed=seed, n_bytes=30_000, n_test_questions=2), out=tmp_path / name
+        )
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     }
     assert hashes["a"].identity.files == hashes["b"].identity.files
@@ -143,12 +154,17 @@ def test_the_same_seed_writes_the_same_bytes_and_another_one_does_not(tmp_path: 
     assert hashes["a"].identity.files != hashes["c"].identity.files
 
 
-def test_a_fact_stands_in_one_split_however_it_is_asked(written: list[Synthetic]) -> None:
-    splits: dict[str, set[str]] = {}
-    for one in written:
-        if one.document.group:
-            splits.setdefault(one.document.group, set()).add(split_of(one.document))
-    assert all(len(found) == 1 for found in splits.values())
+def test_a_fact_has_one_group_whoever_asks_for_it() -> None:
+    shares = {"exam_question": 1.0, "instruction": 1.0}
+    config = SynthesizeConfig(seed=3, n_documents=1, shares=shares)
+    codes: dict[str, set[str | None]] = {}
+    for document in show_synthesize(config, 1500):
+        for name in re.findall(
+            r"(?:病名「|診断名「|ICD-10で)(.+?)(?:」に|に対応|はどの)", document.text
+        ):
+            codes.setdefault(name, set()).add(document.group)
+    assert len(codes) > 10
+    assert all(groups == {f"fact:code:{name}"} for name, groups in codes.items())
 
 
 def test_show_yields_what_would_be_written(written: list[Synthetic]) -> None:
@@ -178,6 +194,6 @@ def test_a_lexicon_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_another_config_does_not_overwrite(tmp_path: Path) -> None:
-    synthesize(SynthesizeConfig(n_documents=3), out=tmp_path / "out")
+    synthesize(SynthesizeConfig(n_documents=3, n_test_questions=0), out=tmp_path / "out")
     with pytest.raises(OutputOccupied):
-        synthesize(SynthesizeConfig(n_documents=4), out=tmp_path / "out")
+        synthesize(SynthesizeConfig(n_documents=4, n_test_questions=0), out=tmp_path / "out")

@@ -184,7 +184,8 @@ def _ask_indication(facts: Facts, random: Random) -> _Asked | None:
     if not values["indication"]:
         return None
     wrong = [one.entry.name for one in facts.diseases if not _overlaps(one.entry.name, own)]
-    return _Asked(drug.name, values["indication"][0], wrong, values)
+    right = values["indication"][int(random() * len(values["indication"]))]
+    return _Asked(drug.name, right, wrong, values)
 
 
 def _ask_diagnosis(facts: Facts, random: Random) -> _Asked | None:

@@ -12,11 +12,12 @@ from rinsho.text.lexicon import Drug, Test
 
 Values = Mapping[str, tuple[str, ...]]
 _SLOT_NAMES = re.compile(r"\{([a-z_0-9]+)\}")
+_ONE_OF = ("symptom", "test", "indication", "disease")  # another one each time
+_MEASURED = ("laboratory", "vital", "imaging", "physiology")  # not scores: theirs is a scale
 _KINDS = {
     "laboratory": "検体検査",
     "vital": "バイタルサイン",
     "imaging": "画像検査",
-    "physiological": "生理検査",
     "physiology": "生理検査",
     "score": "評価スケール",
     "sign": "身体診察",
@@ -40,6 +41,9 @@ class FactSlots:
             KeyError: The entry has no such fact.
         """
         values = list(self._values[name])
+        if name in _ONE_OF:
+            page.add(page.pick(values))
+            return
         if len(values) > 1:
             values.sort(key=lambda _: page.random())
         separator = "、" if page.random() < 0.7 else "・"
@@ -63,7 +67,7 @@ def _singular(values: Iterable[str], random: Callable[[], float]) -> tuple[str, 
 def disease_values(
     facts: Facts, known: KnownDisease, random: Callable[[], float]
 ) -> dict[str, tuple[str, ...]]:
-    """Return what is known about a disease; `symptom`, `test` and `drug` are one of theirs."""
+    """Return what is known about a disease; dose and class are those of one and the same drug."""
     entry = known.entry
     siblings = [one.entry.name for one in facts.siblings[entry.department] if one is not known]
     drug = known.drugs[int(random() * len(known.drugs))] if known.drugs else None
@@ -76,9 +80,9 @@ def disease_values(
         "body_part": _some(entry.body_part),
         "cause": _some(entry.cause),
         "symptoms": entry.symptoms,
-        "symptom": _singular(entry.symptoms, random),
+        "symptom": entry.symptoms,
         "tests": entry.tests,
-        "test": _singular(entry.tests, random),
+        "test": entry.tests,
         "drugs": entry.drugs,
         "drug": (drug.name,) if drug else (),
         "drug_class": _some(drug.drug_class) if drug else (),
@@ -100,7 +104,7 @@ def drug_values(
         "drug_class": _some(drug.drug_class),
         "dose": _singular(drug.doses, random),
         "indications": tuple(indications),
-        "indication": _singular(indications, random),
+        "indication": tuple(indications),
         "other_drugs": tuple(sorted(same_class, key=lambda _: random()))[:3],
     }
 
@@ -110,7 +114,7 @@ def test_values(
 ) -> dict[str, tuple[str, ...]]:
     """Return what is known about a test."""
     diseases = facts.tested.get(test.name, ())
-    has_range = test.low is not None and test.high is not None
+    has_range = test.low is not None and test.high is not None and test.kind in _MEASURED
     return {
         "name": (test.name,),
         "reading": _some(test.reading),
@@ -121,7 +125,7 @@ def test_values(
         "low": (f"{number(test, test.low)}{test.unit}",) if has_range and test.low else (),
         "high": (f"{number(test, test.high)}{test.unit}",) if has_range else (),
         "diseases": tuple(diseases),
-        "disease": _singular(diseases, random),
+        "disease": tuple(diseases),
     }
 
 

@@ -22,6 +22,8 @@ from rinsho.corpus.note_tasks import NoteTasks
 from rinsho.corpus.page import Page, Rules
 
 Random = Callable[[], float]
+# What exam questions ask under another name: the same fact stays in one split.
+_FACTS = {"symptoms": "symptom", "tests": "test", "drugs": "drug", "value": "range"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Instructions:
     def _explanation(self, random: Random) -> Instruction | None:
         is_drug = random() < 0.35
         if is_drug:
-            drug = self.facts.specific_drugs[int(random() * len(self.facts.specific_drugs))]
+            drug = self.facts.oral[int(random() * len(self.facts.oral))]
             values, section = drug_values(self.facts, drug, random), "drug"
         else:
             known = self.facts.diseases[int(random() * len(self.facts.diseases))]
@@ -84,7 +86,7 @@ class Instructions:
         answer = self._text(f"reply_{relation}", values, random)
         if not asked or not answer:
             return None
-        group = f"fact:{relation}:{values['name'][0]}"
+        group = f"fact:{_FACTS.get(relation, relation)}:{values['name'][0]}"
         return Instruction(group, (Message("user", asked), Message("assistant", answer)))
 
     def _drawn_fact(self, random: Random) -> tuple[str, dict[str, tuple[str, ...]]]:

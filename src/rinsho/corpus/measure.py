@@ -27,10 +27,17 @@ def draw_number(test: Test, random: Callable[[], float]) -> float:
     if low == 0:
         return high * 10 ** (1.5 * random())
     if u < 0.875:
-        wide = high * 10 ** (0.02 + 0.6 * random())
+        wide = high * 10 ** (0.02 + _reach(test, high / low) * random())
         return high + (high - low) * 0.9 * random() if high / low < _NARROW else wide
     wide = low * (0.45 + 0.53 * random())
     return low - (high - low) * 0.9 * random() if high / low < _NARROW else wide
+
+
+def _reach(test: Test, ratio: float) -> float:
+    """Return how far above its range a result goes, in powers of ten: enzymes go far."""
+    if test.unit == "U/L":
+        return 0.9
+    return 0.12 if ratio <= 2 else 0.3
 
 
 def draw_value(test: Test, page: Page) -> str:

@@ -23,7 +23,9 @@ from rinsho.corpus.document import Document, to_json
 from rinsho.corpus.exam import Question
 from rinsho.corpus.grammar import NOTE_KINDS
 from rinsho.corpus.shards import ShardWriter
+from rinsho.corpus.splits import split_of
 from rinsho.corpus.writers import Writers
+from rinsho.errors import NothingLeft
 from rinsho.manifest import Manifest, OpenFolder, canonical_json, door, new_folder
 from rinsho.runfile import StageConfig
 from rinsho.text.lexicon import Lexicon, read_demo_lexicon, read_lexicon
@@ -42,6 +44,8 @@ _DEFAULT_SHARES = {  # of the documents
     "instruction": 0.18,
 }
 _N_TRIES = 25  # drawings of one document; then its kind is exhausted, and another one is drawn
+_N_MOST_TRIES = 2_000
+_N_OF_GROUP = 5  # documents of a kind about one fact or section: more would be near-duplicates
 _SHARD_BYTES = 256 * 2**20
 
 
@@ -54,6 +58,11 @@ class SynthesizeConfig(StageConfig):
     shares: dict[str, float] = Field(
         default_factory=lambda: dict(_DEFAULT_SHARES),
         description="share of the documents by kind; a kind that is left out is not written",
+    )
+    n_test_questions: int = Field(
+        100,
+        ge=0,
+        description="questions of the test split at least; only the questions file has them",
     )
     lexicon: str | None = Field(
         None, description="folder with CSV files in the form of the embedded lexicon"
@@ -102,23 +111,38 @@ def show_synthesize(config: SynthesizeConfig, n: int) -> Iterator[Document]:
 
 
 def write_synthetic(config: SynthesizeConfig, lexicon: Lexicon) -> Iterator[Synthetic]:
-    """Yield documents without an end, whatever the config's amount."""
+    """Yield documents without an end, whatever the config's amount.
+
+    Raises:
+        NothingLeft: The lexicon is too small for the kinds that are asked for.
+    """
     writers = Writers(lexicon)
     kinds, limits = _limits(config.shares)
-    seen: set[bytes] = set()
+    seen, n_of_group = set[bytes](), Counter[str]()
     for n in count():
         for attempt in count():
+            _give_up(attempt)
             share = Random(f"{config.seed}/{n}/kind/{attempt // _N_TRIES}").random()
             kind = kinds[bisect.bisect_right(limits, share)]
             random = Random(f"{config.seed}/{n}/{attempt}").random
             written = writers.write(kind, f"synthetic/{n}", random)
             if written is None:
                 continue
+            group = f"{kind} {written[0].group}" if written[0].group else ""
             digest = hashlib.blake2b(written[0].text.encode(), digest_size=8).digest()
-            if digest not in seen:
+            # Where everything has been asked often enough, only repetitions are left out.
+            is_frequent = n_of_group[group] >= _N_OF_GROUP and attempt < 4 * _N_TRIES
+            if digest not in seen and not (group and is_frequent):
                 seen.add(digest)
+                n_of_group[group] += 1
                 yield Synthetic(*written)
                 break
+
+
+def _give_up(attempt: int) -> None:
+    if attempt > _N_MOST_TRIES:
+        hint = "give a larger lexicon, or leave kinds out of `shares`"
+        raise NothingLeft(where="synthesize", found=f"{attempt} drawings", hint=hint)
 
 
 def _limits(shares: dict[str, float]) -> tuple[list[str], list[float]]:
@@ -152,12 +176,34 @@ def _write(config: SynthesizeConfig, lexicon: Lexicon, folder: OpenFolder) -> di
             advance(size if config.n_bytes else 1)
             if n_bytes >= (config.n_bytes or n_bytes + 1) or n_documents == config.n_documents:
                 break
+        n_questions += _write_test_questions(config, lexicon, questions)
     return {
         "documents": n_documents,
         "bytes": n_bytes,
         "questions": n_questions,
         "by_source": {source: dict(counted) for source, counted in sorted(by_source.items())},
     }
+
+
+def _write_test_questions(
+    config: SynthesizeConfig, lexicon: Lexicon, questions: ShardWriter
+) -> int:
+    """Write questions about facts of the test split alone: the documents hold too few of them."""
+    n_written = 0
+    groups = Counter[str]()
+    writers, random = Writers(lexicon), Random(f"{config.seed}/test-questions").random
+    for n in range(100 * config.n_test_questions):
+        written = writers.write("exam_question", f"synthetic/test-question-{n}", random)
+        if written is None or written[1] is None or split_of(written[0]) != "test":
+            continue
+        groups[written[1].group] += 1
+        if groups[written[1].group] > 1:
+            continue  # one wording of each fact
+        questions.write(to_question_row(written[0], written[1]))
+        n_written += 1
+        if n_written == config.n_test_questions:
+            break
+    return n_written
 
 
 def to_question_row(document: Document, question: Question) -> dict[str, Any]:

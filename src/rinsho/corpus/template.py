@@ -9,8 +9,9 @@
     {@exam*2-4}           so many different templates of the rule, as sentences, lines or bullets
     {$bullet}             a rule that is drawn once and stays the same in the whole text
 
-Brackets nest; a backslash takes a character as it is. A template is compiled once into functions
-that write onto a page; offsets are what the page has when a mark begins and ends.
+Brackets nest; a backslash takes a character as it is, and before n it makes a new line. A template
+is compiled once into functions that write onto a page; offsets are what the page has when a mark
+begins and ends.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class _Parser:
                 writes += [self.choice()] if c == "[" else self.braces()
             else:
                 if c == "\\":
-                    c = self.take()
+                    c = self.take().replace("n", "\n")
                     c = "\n" if c == "n" else c
                 text.append(c)
         _flush(text, writes)

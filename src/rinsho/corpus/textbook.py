@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rinsho.corpus.fact_slots import (
@@ -17,6 +17,7 @@ from rinsho.corpus.facts import Facts
 from rinsho.corpus.page import Page, Rules
 
 _SECTIONS = {"symptoms": "symptoms", "tests": "tests", "treatment": "drugs"}
+_AUDIENCES = ("professional", "patient")
 _N_FEWEST = 2  # a section of one known fact would only be its template
 
 
@@ -35,7 +36,8 @@ def write_section(rules: Rules, facts: Facts, random: Callable[[], float]) -> Se
         return _disease_section(rules, facts, random)
     if draw < 0.87:
         drug = facts.lexicon.drugs[int(random() * len(facts.lexicon.drugs))]
-        return _write(rules, "drug", drug_values(facts, drug, random), random)
+        audiences = _AUDIENCES if drug in facts.oral else _AUDIENCES[:1]
+        return _write(rules, "drug", drug_values(facts, drug, random), random, audiences)
     test = facts.lexicon.tests[int(random() * len(facts.lexicon.tests))]
     return _write(rules, "test", test_values(facts, test, random), random)
 
@@ -48,12 +50,16 @@ def _disease_section(rules: Rules, facts: Facts, random: Callable[[], float]) ->
 
 
 def _write(
-    rules: Rules, section: str, values: Values, random: Callable[[], float]
+    rules: Rules,
+    section: str,
+    values: Values,
+    random: Callable[[], float],
+    audiences: Sequence[str] = _AUDIENCES,
 ) -> Section | None:
     n_known = sum(bool(values[name]) for name in values if name not in ("name", "other"))
     if n_known < _N_FEWEST:
         return None
-    audience = "professional" if random() < 0.6 else "patient"
+    audience = audiences[int(random() * len(audiences))]
     page = Page(random, rules, FactSlots(values))
     titles = usable(rules[f"title_{section}_{audience}"], values)
     body = usable(rules[f"{section}_{audience}"], values)
