@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -27,7 +27,7 @@ from rinsho.cli_options import (
     print_json,
 )
 from rinsho.cli_use import use
-from rinsho.errors import RinshoError, default_language
+from rinsho.errors import Language, MissingDependency, RinshoError, default_language
 
 if TYPE_CHECKING:
     from rinsho.runfile import Step
@@ -346,9 +346,8 @@ def main() -> None:
     """Run a command; turn errors into two lines a person can act on, and an exit code."""
     from rinsho.console import set_language
 
-    arguments, language = _take_language(sys.argv[1:])
-    if language not in ("ja", "en"):
-        language = default_language()
+    arguments, asked = _take_language(sys.argv[1:])
+    language: Language = asked if asked in ("ja", "en") else default_language()
     set_language(language)
     try:
         app(arguments, prog_name="rinsho")
@@ -357,12 +356,35 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        _report_missing(error, language)
     except BrokenPipeError:  # the reader of a pipe had enough: `rinsho … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
         _report_fault(error)
         sys.exit(1)
+
+
+# Which extra brings a package, for the one error that every late import can raise.
+_EXTRAS = {
+    **dict.fromkeys(("torch", "jinja2", "httpx", "llguidance"), "model"),
+    **dict.fromkeys(("fugashi", "ipadic"), "corpus"),
+    **dict.fromkeys(("fastapi", "uvicorn", "starlette"), "serve"),
+    **dict.fromkeys(("matplotlib", "matplotlib_fontja"), "report"),
+    "transformers": "adapt",
+}
+
+
+def _report_missing(error: ModuleNotFoundError, language: Language) -> NoReturn:
+    package = (error.name or "?").partition(".")[0]
+    if package not in _EXTRAS:
+        _report_fault(error)
+        sys.exit(1)
+    command = "rinsho " + " ".join(sys.argv[1:2])
+    missing = MissingDependency(where=command, expected=_EXTRAS[package], found=package)
+    print(missing.text(language), file=sys.stderr)
+    sys.exit(missing.exit_code)
 
 
 def _report_fault(error: Exception) -> None:

@@ -43,9 +43,11 @@ def print_json(value: object) -> None:
     import dataclasses
     import json
 
+    from pydantic import BaseModel
+
     def plain(one: Any) -> Any:
         if dataclasses.is_dataclass(one) and not isinstance(one, type):
             return dataclasses.asdict(one)
-        return str(one)
+        return one.model_dump() if isinstance(one, BaseModel) else str(one)
 
     print(json.dumps(value, ensure_ascii=False, default=plain))
