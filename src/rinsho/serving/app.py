@@ -20,9 +20,8 @@ from rinsho.clinical.extract import Extractor, extract, span_to_json
 from rinsho.clinical.notes import Note, check_length
 from rinsho.errors import BadRequest, ModelUnknown, NoModel, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
-from rinsho.generation.reply import Piece
 from rinsho.serving.chat import ChatReply, ChatRequest, RequestModel, Text, answer_pieces
-from rinsho.serving.limits import BodyLimit, Envelope, Limits, SameOrigin
+from rinsho.serving.limits import BodyLimit, Envelope, Limits, Receive, SameOrigin, Scope, Send
 from rinsho.serving.model_thread import Job, ModelThread
 from rinsho.serving.replies import error_response, to_bad_request
 
@@ -91,7 +90,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
-        engines.close()
+        await asyncio.to_thread(engines.close)
 
     app = FastAPI(
         title="rinsho",
@@ -197,24 +196,30 @@ def _add_chat(app: FastAPI, engines: Engines) -> None:
             raise
         options = request.stream_options
         events = answer.stream(job, with_usage=bool(options and options.include_usage))
-        return StreamingResponse(
-            _then_cancel(events, engines.chat_thread, job), media_type="text/event-stream"
-        )
+        return EventStream(events, on_end=lambda: engines.chat_thread.cancel(job))
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events; `on_end` is called whether the stream ends or the client leaves.
+
+    A generator's own `finally` would not do: who leaves while a slow connection holds a chunk back
+    leaves the generator suspended, until the garbage is collected.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
 
 
 async def _all(job: Job[T]) -> list[T]:
     return [item async for item in job]
-
-
-async def _then_cancel(
-    events: AsyncIterator[bytes], thread: ModelThread, job: Job[Piece]
-) -> AsyncIterator[bytes]:
-    """Pass events on; when the client leaves or the stream ends, the job is over too."""
-    try:
-        async for event in events:
-            yield event
-    finally:
-        thread.cancel(job)
 
 
 async def _or_left(connection: Request, result: Coroutine[Any, Any, T]) -> T:

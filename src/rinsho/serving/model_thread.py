@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from rinsho.errors import Busy
 
 T = TypeVar("T")
+MAX_STEP_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,17 @@ class ModelThread:
             self._waiting.remove(job)  # pyright: ignore[reportArgumentType]
 
     def close(self) -> None:
-        """Stop the running job and take no more; the thread ends."""
+        """Stop the running job, take no more, and wait for the thread.
+
+        A thread that still computes when the process ends can abort it; a step that takes longer
+        than `MAX_STEP_SECONDS` is not waited for.
+        """
         with self._change:
             self._is_closed = True
             for job in (*self._waiting, *([self._running] if self._running else [])):
                 job.is_cancelled.set()
             self._change.notify()
+        self._thread.join(MAX_STEP_SECONDS)
 
     @property
     def n_waiting(self) -> int:
@@ -126,5 +132,5 @@ def _work_through(job: Job[object]) -> BaseException | None:
                 return None
             job.hand_over(item)
     except Exception as error:  # whatever it is, the request gets it and the thread lives on
-        return error.with_traceback(None)
+        return error
     return None
