@@ -142,7 +142,7 @@ class Case:
 
     def write_any_drug(self, certainty: str | None, page: Page) -> None:
         """Write a drug for something else, mostly one that is swallowed."""
-        self._drug = page.pick(self.facts.oral if page.random() < 0.85 else self.facts.dosed)
+        self._drug = page.pick(self.facts.oral if page.random() < 0.95 else self.facts.dosed)
         page.add_marked(_surface(self._drug, page), "drug")
 
     def write_oral_drug(self, certainty: str | None, page: Page) -> None:

@@ -68,13 +68,16 @@ class Page:
         self._remember(surface, label, certainty)
 
     def mark(self, start: int, label: str, certainty: str) -> None:
-        """Mark what was written since `start`."""
+        """Mark what was written since `start`, without outer blanks."""
         n_parts, length = len(self.parts), self.length
         while length > start:
             n_parts -= 1
             length -= len(self.parts[n_parts])
-        self.spans.append(Span(start, self.length, label, certainty))
-        self._remember("".join(self.parts[n_parts:]), label, certainty)
+        written = "".join(self.parts[n_parts:])
+        surface = written.strip()
+        start += len(written) - len(written.lstrip())
+        self.spans.append(Span(start, start + len(surface), label, certainty))
+        self._remember(surface, label, certainty)
 
     def _remember(self, surface: str, label: str, certainty: str) -> None:
         if label in ("disease", "symptom"):
