@@ -96,7 +96,7 @@ def extract(
     Raises:
         TextTooLong: The note is over the limit.
     """
-    check_length(text, "the note", max_characters)
+    check_length(text, "note", max_characters)
     return extractor.spans(text) if text.strip() else ()
 
 

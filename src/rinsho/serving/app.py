@@ -265,7 +265,7 @@ def _add_notes(app: FastAPI, engines: Engines) -> None:
     @app.post("/v1/deidentify")
     async def deidentify_note(request: NoteRequest, connection: Request) -> Response:
         def work() -> dict[str, Any]:
-            check_length(request.text, "the note", limit)
+            check_length(request.text, "note", limit)
             return to_json(deidentify(Note(request.id or "", request.text)))
 
         return await run(connection, work)
