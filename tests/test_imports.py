@@ -99,3 +99,10 @@ def test_help_and_plan_run_with_no_heavy_package_installed(words: list[str]) -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_page_of_the_architecture_names_every_module() -> None:
+    page = (SOURCE.parent.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for path in MODULES:
+        if path.name != "__init__.py":
+            assert f" {path.name} " in page, path.name
