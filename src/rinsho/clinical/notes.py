@@ -80,7 +80,7 @@ def _check_size(path: Path, form: NoteFormat, where: str, reading: NoteReading) 
     n_bytes = path.stat().st_size
     limit = 4 * reading.max_characters if form == "text" else MAX_FILE_BYTES
     if n_bytes > limit:
-        found = f"{n_bytes:,} bytes: {n_bytes // 4:,} or more"
+        found = f"≥ {n_bytes // 4:,}"
         raise TextTooLong(where=where, expected=f"{limit // 4:,}", found=found)
 
 
