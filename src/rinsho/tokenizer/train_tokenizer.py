@@ -39,7 +39,8 @@ from rinsho.tokenizer.word_table import add_terms, count_words, to_rows
 
 # Signs of clinical text that may be too rare for a corpus to teach: values would break into bytes.
 _REQUIRED = (
-    "\t0123456789" + "".join(map(chr, range(0x20 + 1, 0x7F)))
+    "▁\t0123456789"  # SentencePiece writes a space as U+2581: text without one has no piece for it
+    + "".join(map(chr, range(0x20 + 1, 0x7F)))
     + "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉"
     + "".join(map(chr, range(0x2460, 0x2474)))  # ①–⑳
     + "ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅰⅱⅲⅳⅴ"
