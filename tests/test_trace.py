@@ -30,7 +30,10 @@ def run_folder(tmp_path: Path) -> Path:
         write_json_lines(folder.path / "rejected-00000.jsonl.zst", rejected)
     documents = open_folder(root / "documents")
     with new_folder(
-        root / "tokens", stage="encode", config=AnyConfig(), inputs={"documents": [documents]}
+        root / "tokens",
+        stage="encode",
+        config=AnyConfig(),
+        inputs={"documents": [documents], "lexicon": "0" * 64},  # a file, not a stage folder
     ) as folder:
         rows = [{"id": "notes/0", "group": "p0", "split": "train"}]
         write_json_lines(folder.path / "documents-00000.jsonl.zst", rows)

@@ -43,6 +43,7 @@ from rinsho.errors import (
 )
 
 MANIFEST = "manifest.json"
+CONTENT = "sha256:"  # before the hash of an input that is no stage folder: files, a lexicon
 _NO_HASH = "0" * 64  # stands where the self-hash will, while the rest is hashed
 
 
@@ -328,7 +329,7 @@ def _input_hashes(inputs: Mapping[str, Any]) -> dict[str, Any]:
     def hash_of(value: Any) -> Any:
         if isinstance(value, FinishedFolder):
             return value.manifest.identity_hash
-        return value if isinstance(value, str) else [hash_of(one) for one in value]
+        return CONTENT + value if isinstance(value, str) else [hash_of(one) for one in value]
 
     return {slot: hash_of(value) for slot, value in inputs.items()}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rinsho.errors import Corrupt, IdUnknown, NothingToRead
 from rinsho.json_lines import read_json_lines
-from rinsho.manifest import MANIFEST, FinishedFolder, Manifest, open_folder, read_manifest
+from rinsho.manifest import CONTENT, MANIFEST, FinishedFolder, Manifest, open_folder, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def verify(root: Path) -> Iterator[Verified]:
         missing = tuple(
             f"{slot} {identity_hash[:12]}"
             for slot, identity_hash in _inputs(manifest)
-            if slot != "files" and identity_hash not in known
+            if not identity_hash.startswith(CONTENT) and identity_hash not in known
         )
         yield Verified(
             path,
