@@ -26,10 +26,12 @@ class FinetuneConfig(TrainingConfig):
     form: Literal["generation", "tagging"] = Field(
         "generation", description="learn answers of conversations, or the spans of documents"
     )
-    learning_rate: float = Field(5e-4, gt=0, description="peak, after the warm-up")
+    # Many small steps learn more from little text: docs/training.md has the figures.
+    batch_tokens: int = Field(1_024, gt=0, description="tokens per optimizer update, at most")
+    learning_rate: float = Field(1e-3, gt=0, description="peak, after the warm-up")
     max_epochs: int = Field(2, gt=0, description="passes over the training split")
     head_learning_rate: float = Field(
-        5e-3, gt=0, description="peak for the tagging head and its CRF, which start from nothing"
+        1e-2, gt=0, description="peak for the tagging head and its CRF, which start from nothing"
     )
     max_documents: int | None = Field(
         None, gt=0, description="tagging: documents that are learned, at most"
