@@ -10,6 +10,7 @@ from rinsho.evaluation.answer_record import FREE, Answer, Method
 from rinsho.evaluation.benchmark import Item
 from rinsho.evaluation.prompts import hash_prompt, messages_of
 from rinsho.generation.language_model import LanguageModel, Sampling
+from rinsho.text.normalize import normalize
 
 # Free generations begin in turn with the openings and the questions; no benchmark holds them.
 OPENINGS = (
@@ -56,7 +57,9 @@ class ModelEngine:
         """Answer one item; one that does not fit the context is marked, never cut."""
         if item.form == "text":
             return self._score_text(benchmark, item)
-        prompt = self._tokenizer.render(messages_of(item), add_generation_prompt=True)
+        # The prompt is official; our models read it as they read their training text: normalized.
+        messages = [Message(m.role, normalize(m.content)) for m in messages_of(item)]
+        prompt = self._tokenizer.render(messages, add_generation_prompt=True)
         if method == "generation":
             return self._generate(benchmark, item, prompt)
         return self._score_choices(benchmark, item, prompt)
