@@ -85,6 +85,38 @@ def test_the_gradient_of_the_loss_is_the_marginal_minus_the_gold(
     assert crf.transitions.grad[0, 2] == 0, "an impossible move learns nothing"
 
 
+def test_every_gradient_equals_that_of_the_enumeration(crf: ConditionalRandomField) -> None:
+    emissions = torch.randn(3, 4, N_TAGS, generator=torch.Generator().manual_seed(6))
+    emissions.requires_grad_()
+    lengths, gold = [4, 1, 3], [(1, 2, 0, 3), (3, 0, 0, 0), (0, 3, 4, 0)]
+
+    def differentiable(row: int, path: tuple[int, ...]) -> torch.Tensor:
+        total = crf.start[path[0]] + crf.end[path[-1]]
+        total = total + sum(emissions[row, i, tag] for i, tag in enumerate(path))
+        return total + sum(crf.transitions[a, b] for a, b in itertools.pairwise(path))
+
+    loss = torch.zeros(())
+    for row, (length, tags) in enumerate(zip(lengths, gold, strict=True)):
+        paths = filter(is_possible, itertools.product(range(N_TAGS), repeat=length))
+        scores = torch.stack([differentiable(row, path) for path in paths])
+        loss = loss + 2 * row * (scores.logsumexp(0) - differentiable(row, tags[:length]))
+    learned = [emissions, crf.transitions, crf.start, crf.end]
+    expected = torch.autograd.grad(loss, learned)
+    rows = [
+        2 * row * crf.summed_loss(emissions[row : row + 1], torch.tensor([tags]), torch.tensor([n]))
+        for row, (n, tags) in enumerate(zip(lengths, gold, strict=True))
+    ]
+    torch.testing.assert_close(torch.autograd.grad(sum(rows), learned), expected)
+    together = crf.summed_loss(emissions, torch.tensor(gold), torch.tensor(lengths))
+    apart = sum(
+        crf.summed_loss(emissions[row : row + 1], torch.tensor([tags]), torch.tensor([n]))
+        for row, (n, tags) in enumerate(zip(lengths, gold, strict=True))
+    )
+    torch.testing.assert_close(
+        torch.autograd.grad(together, learned), torch.autograd.grad(apart, learned)
+    )
+
+
 def test_what_lies_behind_the_end_of_a_row_changes_nothing(crf: ConditionalRandomField) -> None:
     emissions = torch.randn(1, 3, N_TAGS, generator=torch.Generator().manual_seed(5))
     padded = torch.cat((emissions, torch.full((1, 5, N_TAGS), 7.0)), dim=1)
