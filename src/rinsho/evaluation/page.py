@@ -21,6 +21,7 @@ from rinsho.evaluation.page_sections import (
     free_section,
     guide_section,
     license_section,
+    removal_section,
 )
 from rinsho.evaluation.page_words import both
 from rinsho.evaluation.scoring import ScoredEntry
@@ -61,7 +62,7 @@ def render_page(
         "comparisons": comparison_section(report),
         "figures": _figure_section(svgs),
         "free": free_section(report),
-        "chain": chain_section(report),
+        "chain": removal_section(report) + chain_section(report),
         "licenses": license_section(report),
         "guide": guide_section(report),
         "data": embed_json(item_data(entries)),

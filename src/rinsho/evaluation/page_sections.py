@@ -58,6 +58,15 @@ def _free_block(one: FreeGeneration) -> str:
     )
 
 
+def removal_section(report: Report) -> str:
+    """Return what `collect` left out, by source and rule; nothing where nothing was collected."""
+    if not report.removals:
+        return ""
+    heading = both("除いた文書（資料と規則ごと）", "Left out, by source and rule")
+    tables = "".join(f"<pre>{escape(table)}</pre>" for table in report.removals)
+    return f'<section class="card"><h3>{heading}</h3>{tables}</section>'
+
+
 def chain_section(report: Report) -> str:
     """Return every folder the report rests on, by identity hash, with its config."""
     about = both(

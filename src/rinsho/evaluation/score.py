@@ -208,6 +208,7 @@ def _report(
         comparisons=comparisons,
         free=tuple(_free(systems, documents, is_shown=not is_private)),
         sources=tuple(count_sources(documents)),
+        removals=tuple(read_removals(documents)),
         losses=tuple(curve for folder in weights if (curve := read_loss(folder))),
         chain=_chain(everything),
         seed=config.seed,
@@ -234,6 +235,14 @@ def count_sources(documents: Iterable[FinishedFolder]) -> list[SourceShare]:
             n_bytes[document.source] += len(document.text.encode())
     ranked = sorted(n_bytes, key=lambda source: (-n_bytes[source], source))
     return [SourceShare(source, n_documents[source], n_bytes[source]) for source in ranked]
+
+
+def read_removals(documents: Iterable[FinishedFolder]) -> Iterable[str]:
+    """Yield the removal table, by rule and source, of every folder that `collect` made."""
+    for folder in documents:
+        path = folder.path / "removals.txt"
+        if path.is_file():
+            yield path.read_text(encoding="utf-8")
 
 
 def read_loss(folder: FinishedFolder) -> LossCurve | None:

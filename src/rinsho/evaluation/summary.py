@@ -117,6 +117,7 @@ class Report:
     comparisons: tuple[Comparison, ...]
     free: tuple[FreeSummary, ...]
     sources: tuple[SourceShare, ...]
+    removals: tuple[str, ...]  # the removal table of each collected folder, as text
     losses: tuple[LossCurve, ...]
     chain: tuple[ChainLink, ...]
     seed: int
