@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,21 @@ def data_folder() -> Path:
     if not (folder := os.environ.get("RINSHO_DATA")):
         pytest.skip("RINSHO_DATA is not set: real data not tested")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser; where it is missing, the test is skipped, or fails if it is required."""
+    path = os.environ.get("RINSHO_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        message = "Chromium is missing: set RINSHO_CHROMIUM or install chromium"
+        if os.environ.get("RINSHO_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the key of hashed groups out of the home folder of whoever runs the tests."""
+    os.environ.setdefault("RINSHO_KEY_FILE", str(tmp_path_factory.mktemp("key") / "key"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -120,15 +118,3 @@ def weights_folder(tokenizer_model: bytes, tmp_path_factory: pytest.TempPathFact
         losses = [f'{{"step": {step}, "loss": {9 - step}.5}}\n' for step in range(1, 6)]
         (folder.path / "loss.jsonl").write_text("".join(losses), encoding="utf-8")
     return out
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser; where it is missing, the test is skipped, or fails if it is required."""
-    path = os.environ.get("RINSHO_CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        message = "Chromium is missing: set RINSHO_CHROMIUM or install chromium"
-        if os.environ.get("RINSHO_REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,10 +16,10 @@ import httpx
 import pytest
 import torch
 from fastapi import FastAPI
-from rinsho.generation.decoder_model import load_language_model
 
 from rinsho.clinical.extract import Extractor, load_extractor
 from rinsho.corpus.document import Document, Message, write_documents
+from rinsho.generation.decoder_model import load_language_model
 from rinsho.generation.language_model import LanguageModel
 from rinsho.manifest import new_folder
 from rinsho.model.checkpoint import save_weights
@@ -191,15 +190,3 @@ def running_command(*words: str) -> Iterator[RunningCommand]:
 @pytest.fixture(scope="session")
 def run_command() -> Callable[..., object]:
     return running_command
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser; where it is missing, the test is skipped, or fails if it is required."""
-    path = os.environ.get("RINSHO_CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        message = "Chromium is missing: set RINSHO_CHROMIUM or install chromium"
-        if os.environ.get("RINSHO_REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
