@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rinsho.errors import Corrupt, IdUnknown, NothingToRead
+from rinsho.errors import Corrupt, IdUnknown, NothingToRead, PathMissing
 from rinsho.json_lines import read_json_lines
 from rinsho.manifest import CONTENT, MANIFEST, FinishedFolder, Manifest, open_folder, read_manifest
 
@@ -38,7 +38,7 @@ def verify(root: Path) -> Iterator[Verified]:
 
     Raises:
         Corrupt: A byte differs, a file is missing, or a file stands there that no manifest lists.
-        NothingToRead: There is no finished folder.
+        PathMissing, NothingToRead: There is no folder, or no finished one in it.
     """
     folders = _finished_below(root)
     if not folders:
@@ -121,6 +121,8 @@ def _inputs(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _finished_below(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise PathMissing(where=root.name)
     return sorted(path.parent for path in root.rglob(MANIFEST) if not _is_unfinished(path))
 
 

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STAGES = ["collect", "synthesize", "train-tokenizer", "encode", "pretrain", "finetune"]
+COMMANDS = [
+    *("demo", "run", "plan", "verify", "trace"),
+    *(*STAGES, "answer", "score"),
+    *("evaluate", "serve", "generate", "extract", "deidentify", "data"),
+]
+
+
+def rinsho(*words: str, stdin: str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        [sys.executable, "-m", "rinsho.cli", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        check=False,
+    )
+
+
+def test_help_lists_every_command_of_the_contract_that_is_built() -> None:
+    shown = rinsho("--help").stdout
+    for command in COMMANDS:
+        assert f" {command} " in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["plan", "none.toml", "--lang", "ja"], ["--lang=ja", "verify", "x"]]
+)
+def test_errors_are_in_the_language_that_was_asked_for_at_any_place(words: list[str]) -> None:
+    done = rinsho(*words)
+    assert "エラー[D001]" in done.stderr
+    assert "対処: " in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_wrong_call_has_another_exit_code_than_a_failed_run() -> None:
+    assert rinsho("plan", "runs/demo.toml", "--set", "pretrain.n_stps=3").returncode == 2
+    assert rinsho("verify", "nowhere").returncode == 1
+    assert rinsho("no-such-command").returncode == 2
+
+
+def test_extract_works_on_standard_input_without_any_model_and_says_so() -> None:
+    done = rinsho("extract", stdin="😀発熱あり、胸痛なし。")
+    found = json.loads(done.stdout)
+    assert found["engine"] == "dictionary"
+    assert [(s["text"], s["start"], s["certainty"]) for s in found["spans"]] == [
+        ("発熱", 1, "present"),
+        ("胸痛", 6, "negated"),
+    ]
+
+
+def test_show_prints_records_and_writes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "synthetic"
+    run_file = ROOT / "runs" / "demo.toml"
+    done = rinsho("synthesize", str(run_file), "--show", "2", "--out", str(out), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_skips_what_is_finished_and_refuses_another_config(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[synthesize]\nn_bytes = 20_000\n", encoding="utf-8")
+    first = rinsho("run", str(path), "--out", str(tmp_path / "run"), "--json")
+    again = rinsho("run", str(path), "--out", str(tmp_path / "run"), "--json")
+    assert "already finished" in again.stderr
+    assert first.stdout == again.stdout
+    other = rinsho("run", str(path), "--out", str(tmp_path / "run"), "--set", "synthesize.seed=5")
+    assert other.returncode == 1
+    assert "config.seed: 0 -> 5" in other.stderr
+
+
+def test_plan_tells_the_cost_of_every_training_step_as_text_and_as_json() -> None:
+    shown = rinsho("plan", "runs/demo.toml")
+    assert "4,000,000" in shown.stdout
+    plan = json.loads(rinsho("plan", "runs/demo.toml", "--json").stdout)
+    assert [step["name"] for step in plan["steps"]] == ["weights", "chat", "tagger"]
+
+
+def test_a_benchmark_says_what_it_is() -> None:
+    assert "CC-BY-4.0" in rinsho("data", "show", "jmed-llm/crade").stdout
+    unknown = rinsho("data", "show", "jmed-llm/crad")
+    assert unknown.returncode == 2
+    assert "jmed-llm/crade" in unknown.stderr
+
+
+def test_a_package_that_is_missing_names_its_extra() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"  # what an import finds where it is not installed
+        "sys.argv = ['rinsho', 'generate', '--model', 'x']\n"
+        "from rinsho.cli import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, input="", check=False
+    )
+    assert done.returncode == 2
+    assert "rinsho[model]" in done.stderr
