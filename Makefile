@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo`, `make test`. Both set up what they need first.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 TORCH_VERSION := 2.13.0
 # cpu: the small build where the registry has one; cuda: the registry's own build.
