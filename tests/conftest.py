@@ -17,16 +17,27 @@ def data_folder() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser; where it is missing, the test is skipped, or fails if it is required."""
-    path = os.environ.get("RINSHO_CHROMIUM") or shutil.which("chromium")
+def program(name: str) -> str:
+    """The path of a program; where it is missing, the test is skipped, or fails if required."""
+    path = os.environ.get(f"RINSHO_{name.upper()}") or shutil.which(name)
     if path is None:
-        message = "Chromium is missing: set RINSHO_CHROMIUM or install chromium"
+        message = f"{name} is missing: install it or set RINSHO_{name.upper()}"
         if os.environ.get("RINSHO_REQUIRE_BROWSER") == "1":
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser that tests drive."""
+    return program("chromium")
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The command-line client that the server is tested with."""
+    return program("curl")
 
 
 @pytest.fixture(scope="session", autouse=True)

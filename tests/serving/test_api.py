@@ -202,15 +202,15 @@ def test_without_a_model_chat_is_refused_and_extraction_works(
     assert [span["text"] for span in found["spans"]] == ["肺炎"]
 
 
-def test_curl_gets_an_answer_and_a_stream(url: str, chat_model: LanguageModel) -> None:
-    def curl(body: dict[str, object]) -> str:
-        words = ["curl", "-sS", "-N", f"{url}/v1/chat/completions", "-H"]
+def test_curl_gets_an_answer_and_a_stream(url: str, chat_model: LanguageModel, curl: str) -> None:
+    def post(body: dict[str, object]) -> str:
+        words = [curl, "-sS", "-N", f"{url}/v1/chat/completions", "-H"]
         words += ["Content-Type: application/json", "-d", json.dumps(body)]
         return subprocess.run(words, capture_output=True, check=True, text=True).stdout
 
     request = {"model": chat_model.name, "messages": user(QUESTION)}
-    answer = json.loads(curl(request))["choices"][0]["message"]["content"]
-    events = curl(request | {"stream": True}).strip().split("\n\n")
+    answer = json.loads(post(request))["choices"][0]["message"]["content"]
+    events = post(request | {"stream": True}).strip().split("\n\n")
     assert events[-1] == "data: [DONE]"
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-1]]
     assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks) == answer
