@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rinsho.corpus.document import Message
 from rinsho.errors import MissingInput, ModelCannot, UnknownBenchmark
 from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import FREE, Answer, AnswerLog, read_answers, to_line
@@ -22,6 +23,7 @@ from rinsho.evaluation.prompts import messages_of
 from rinsho.generation.decoder_model import load_language_model
 from rinsho.manifest import open_folder
 from rinsho.model.checkpoint import load_decoder
+from rinsho.text.normalize import normalize
 
 CONFIG = {
     "benchmarks": ["demo-questions", "demo-notes-entities", "synthetic-text"],
@@ -64,7 +66,8 @@ def test_log_likelihoods_are_those_of_the_decoder_itself(answered, weights_folde
     item = load_item(answered, "demo-questions")
     model = load_language_model(weights_folder)
     tokenizer, decoder = model.tokenizer, load_decoder(weights_folder)
-    prompt = tokenizer.render(messages_of(item), add_generation_prompt=True)
+    messages = [Message(m.role, normalize(m.content)) for m in messages_of(item)]
+    prompt = tokenizer.render(messages, add_generation_prompt=True)
     with torch.inference_mode():
         log_probs_V = decoder(torch.tensor([prompt]))[0, -1].log_softmax(-1)
     expected = [float(log_probs_V[tokenizer.encode(letter)[0]]) for letter in item.letters]

@@ -47,7 +47,17 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         entry("demo-notes", (note,), [format_spans(gold[:1])], "tagger"),
     ]
     summaries = tuple(summarize_entry(one, "model", 0, 50) for one in entries)
-    report = Report(summaries, (), (), (), (), (), seed=0, n_draws=50)
+    report = Report(
+        entries=summaries,
+        comparisons=(),
+        free=(),
+        sources=(),
+        removals=("notes  kept  <b>6</b>",),
+        losses=(),
+        chain=(),
+        seed=0,
+        n_draws=50,
+    )
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render_page(HOSTILE, report, entries, {}), encoding="utf-8")
     return path
