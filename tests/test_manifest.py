@@ -154,7 +154,7 @@ with new_folder(out, stage="collect", config=Config(), inputs={}, can_resume=Tru
     seen = f.checkpoints / "seen"
     print(seen.read_text() if seen.exists() else "fresh", flush=True)
     seen.write_text("resumed")
-    if len(sys.argv) > 2: sys.stdin.read()
+    if len(sys.argv) > 2: print("saved", flush=True), sys.stdin.read()
 """
 
 
@@ -163,8 +163,7 @@ def test_a_killed_stage_releases_its_lock_and_hands_its_checkpoints_back(tmp_pat
     with subprocess.Popen([*command, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"fresh\n"
-        while not (tmp_path / "a.partial" / "checkpoints" / "seen").exists():
-            pass
+        assert run.stdout.readline() == b"saved\n"
         run.kill()
     again = subprocess.run(command, capture_output=True, check=True)
     assert again.stdout == b"resumed\n"
