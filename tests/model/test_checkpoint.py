@@ -184,10 +184,13 @@ def test_a_cut_file_is_named(tmp_path: Path) -> None:
     [
         {"model_type": "gpt2"},
         {"hidden_act": "gelu"},
-        {"attention_bias": True},
-        {"mlp_bias": True},
-        {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}},
-        {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_parameters": None},
+        {"use_sliding_window": True},
+        {"layer_types": ["full_attention", "sliding_attention"]},
+        {"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e4, "factor": 4.0}},
+        {"rope_scaling": {"type": "unknown", "factor": 2.0}, "rope_parameters": None},
+        {"partial_rotary_factor": 0.5},
+        {"quantization_config": {"quant_method": "gptq"}},
+        {"auto_map": {"AutoModelForCausalLM": "modeling.Model"}},
     ],
 )
 def test_what_would_compute_something_else_is_refused(

@@ -25,6 +25,7 @@ VARIANTS = [
     SMALL.model_copy(update={"mlp": "two-matrix", "tie_embeddings": False}),
     SMALL.model_copy(update={"qkv_bias": True}),
     SMALL.model_copy(update={"qk_norm": True, "d_head": 32}),
+    SMALL.model_copy(update={"attention_bias": True, "mlp_bias": True}),
 ]
 
 

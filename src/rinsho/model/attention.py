@@ -1,4 +1,4 @@
-"""Attention over packed segments, over a cache, and the rotary positions of both."""
+"""Attention over packed segments, and over a cache."""
 
 # T tokens of all segments one after another, H query heads, K key-value heads, D head width
 # N segments of one length, L their length, B batch, S tokens in the cache
@@ -11,25 +11,6 @@ from itertools import groupby
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-
-def rotary_table(positions_T: Tensor, d_head: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines, shape (T, 1, d_head), in the two-halves layout.
-
-    Source:
-        Su et al. 2021, arXiv 2104.09864; halves instead of pairs as in GPT-NeoX and transformers.
-    """
-    exponents = torch.arange(0, d_head, 2, dtype=torch.float32, device=positions_T.device) / d_head
-    angles_TF = positions_T.float()[:, None] / theta**exponents
-    angles_T1D = torch.cat((angles_TF, angles_TF), dim=-1)[:, None, :]
-    return angles_T1D.cos(), angles_T1D.sin()
-
-
-def rotate(heads_THD: Tensor, cos_T1D: Tensor, sin_T1D: Tensor) -> Tensor:
-    """Turn each pair (i, i + D/2) of a head by the angle of its position."""
-    left, right = heads_THD.chunk(2, dim=-1)
-    turned = torch.cat((-right, left), dim=-1)
-    return (heads_THD * cos_T1D + turned * sin_T1D).to(heads_THD.dtype)
 
 
 def segment_positions(segment_lengths: Sequence[int], device: torch.device) -> Tensor:

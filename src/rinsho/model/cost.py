@@ -66,15 +66,17 @@ class TrainingMemory:
 def count_parameters(config: DecoderConfig) -> Parameters:
     """Return the number of parameters by part."""
     d_q, d_kv = config.n_heads * config.d_head, config.n_kv_heads * config.d_head
-    biases = d_q + 2 * d_kv if config.qkv_bias else 0
+    biases = d_q + 2 * d_kv if config.qkv_bias or config.attention_bias else 0
+    biases += config.d_model if config.attention_bias else 0
     attention = config.d_model * (2 * d_q + 2 * d_kv) + biases
     head_norms = 2 * config.d_head if config.qk_norm else 0
     n_matrices = 3 if config.mlp == "gated" else 2
+    mlp_biases = (n_matrices - 1) * config.d_ff + config.d_model if config.mlp_bias else 0
     embedding = config.vocab_size * config.d_model
     return Parameters(
         embedding=embedding,
         attention=config.n_layers * attention,
-        mlp=config.n_layers * n_matrices * config.d_model * config.d_ff,
+        mlp=config.n_layers * (n_matrices * config.d_model * config.d_ff + mlp_biases),
         norms=config.n_layers * (2 * config.d_model + head_norms) + config.d_model,
         output=0 if config.tie_embeddings else embedding,
     )
@@ -91,7 +93,8 @@ def count_flops(config: DecoderConfig, n_seen_tokens: float, *, with_output: boo
     Source:
         Hoffmann et al. 2022, arXiv 2203.15556, appendix F.
     """
-    parameters = count_parameters(config.model_copy(update={"qkv_bias": False}))
+    without = {"qkv_bias": False, "attention_bias": False, "mlp_bias": False}
+    parameters = count_parameters(config.model_copy(update=without))
     output = config.vocab_size * config.d_model if with_output else 0
     matrices = 2 * (parameters.attention + parameters.mlp + output)
     scores_and_mixtures = 4 * config.n_heads * config.d_head * n_seen_tokens

@@ -20,11 +20,10 @@ from torch.nn import functional
 from rinsho.model.attention import (
     attend_cached,
     attend_packed,
-    rotary_table,
-    rotate,
     segment_positions,
 )
 from rinsho.model.presets import DecoderConfig
+from rinsho.model.rotary import rotary_table, rotate
 
 
 class KeyValueCache:
@@ -79,10 +78,11 @@ class Attention(nn.Module):
         super().__init__()
         self.layer, self.d_head = layer, config.d_head
         d_q, d_kv = config.n_heads * config.d_head, config.n_kv_heads * config.d_head
-        self.q_proj = nn.Linear(config.d_model, d_q, bias=config.qkv_bias)
-        self.k_proj = nn.Linear(config.d_model, d_kv, bias=config.qkv_bias)
-        self.v_proj = nn.Linear(config.d_model, d_kv, bias=config.qkv_bias)
-        self.o_proj = nn.Linear(d_q, config.d_model, bias=False)
+        has_bias = config.qkv_bias or config.attention_bias
+        self.q_proj = nn.Linear(config.d_model, d_q, bias=has_bias)
+        self.k_proj = nn.Linear(config.d_model, d_kv, bias=has_bias)
+        self.v_proj = nn.Linear(config.d_model, d_kv, bias=has_bias)
+        self.o_proj = nn.Linear(d_q, config.d_model, bias=config.attention_bias)
         if config.qk_norm:
             self.q_norm = RMSNorm(config.d_head, config.norm_eps)
             self.k_norm = RMSNorm(config.d_head, config.norm_eps)
@@ -127,9 +127,9 @@ class GatedMLP(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=config.mlp_bias)
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=config.mlp_bias)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=config.mlp_bias)
 
     def forward(self, x_TD: Tensor) -> Tensor:
         """Map each token by itself."""
@@ -141,8 +141,8 @@ class TwoMatrixMLP(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=config.mlp_bias)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=config.mlp_bias)
 
     def forward(self, x_TD: Tensor) -> Tensor:
         """Map each token by itself."""
@@ -203,7 +203,7 @@ class Decoder(nn.Module):
         """
         config, dropout = self.config, self.dropout if self.training else 0.0
         positions_T = segment_positions(segment_lengths, tokens_T.device)
-        rotary = rotary_table(positions_T, config.d_head, config.rope_theta)
+        rotary = rotary_table(positions_T, config, segment_lengths)
         x_TD = functional.dropout(self.model.embed_tokens(tokens_T), dropout)
         for block in self.model.layers:
             assert isinstance(block, Block)
@@ -240,7 +240,7 @@ class Decoder(nn.Module):
         batch, n_tokens = tokens_BT.shape
         first = cache.length
         positions_T = torch.arange(first, first + n_tokens, device=tokens_BT.device).repeat(batch)
-        rotary = rotary_table(positions_T, self.config.d_head, self.config.rope_theta)
+        rotary = rotary_table(positions_T, self.config, [n_tokens] * batch, first)
         x_TD = self.model.embed_tokens(tokens_BT.flatten())
         for block in self.model.layers:
             assert isinstance(block, Block)

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rinsho.errors import InvalidValue
+
+
+class RopeScaling(BaseModel):
+    """How rotary positions are stretched beyond the context a model was trained in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    kind: Literal["linear", "dynamic", "llama3", "yarn"]
+    factor: float = Field(ge=1.0, le=1e6, description="how many times longer")
+    original: int = Field(gt=1, le=1 << 40, description="tokens of the context before")
+    low_freq_factor: float = Field(default=1.0, gt=0, le=1e6, description="llama3")
+    high_freq_factor: float = Field(default=4.0, gt=0, le=1e6, description="llama3")
+    beta_fast: float = Field(default=32.0, gt=0, le=1e6, description="yarn")
+    beta_slow: float = Field(default=1.0, gt=0, le=1e6, description="yarn")
+    truncate: bool = Field(default=True, description="yarn: whole pairs at the borders")
+    attention_factor: float | None = Field(
+        default=None, ge=0, le=1e6, description="yarn: scales cosine and sine; None: by the factor"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.kind == "llama3" and self.low_freq_factor >= self.high_freq_factor:
+            raise ValueError("low_freq_factor has to be below high_freq_factor")
+        return self
+
+    def yarn_factor(self) -> float:
+        """Return what YaRN scales cosines and sines by (arXiv 2309.00071, equation 22)."""
+        if self.attention_factor is not None:
+            return self.attention_factor
+        return 0.1 * math.log(self.factor) + 1.0
 
 
 class DecoderConfig(BaseModel):
@@ -39,6 +70,13 @@ class DecoderConfig(BaseModel):
     )
     qkv_bias: bool = Field(default=False, description="biases on queries, keys and values (Qwen2)")
     qk_norm: bool = Field(default=False, description="RMSNorm on each query and key head (Qwen3)")
+    attention_bias: bool = Field(
+        default=False, description="biases on all four matrices of attention"
+    )
+    mlp_bias: bool = Field(default=False, description="biases on all matrices of the MLP")
+    rope_scaling: RopeScaling | None = Field(
+        default=None, description="how rotary positions are stretched"
+    )
 
     @model_validator(mode="after")
     def _fits_a_known_architecture(self) -> Self:
@@ -46,6 +84,13 @@ class DecoderConfig(BaseModel):
             raise ValueError("n_heads has to be a multiple of n_kv_heads")
         if (self.mlp == "two-matrix") + self.qkv_bias + self.qk_norm > 1:
             raise ValueError("two-matrix, qkv_bias and qk_norm exclude each other")
+        if self.qkv_bias and self.attention_bias:
+            raise ValueError("attention_bias holds qkv_bias: set one of them")
+        if self.mlp_bias and (self.qkv_bias or self.qk_norm):
+            raise ValueError("mlp_bias excludes qkv_bias and qk_norm")
+        is_dynamic = self.rope_scaling is not None and self.rope_scaling.kind == "dynamic"
+        if is_dynamic and self.d_head == 2:  # its exponent divides by d_head - 2
+            raise ValueError("dynamic rotary positions need d_head > 2")
         return self
 
 
