@@ -21,7 +21,13 @@ from rinsho.model.presets import DecoderConfig
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+_DTYPE_NAMES = {
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.uint8: "U8",  # memories of an 8-bit optimizer
+    torch.int64: "I64",
+}
 
 
 class SpecialIds(Protocol):
@@ -79,7 +85,7 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write floating-point tensors as a safetensors file, one after another, sorted by name.
+    """Write tensors as a safetensors file, one after another, sorted by name.
 
     The package's own writer holds a copy of all tensors and turns a full disk into an error of its
     own kind; this one streams, and a full disk is the OSError that becomes `DiskFull`.

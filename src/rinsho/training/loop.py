@@ -16,7 +16,8 @@ from rinsho.training.objective import BatchT, Objective
 from rinsho.training.optimizer import rate_share, set_rate
 from rinsho.training.session import Session
 from rinsho.training.settings import TrainingConfig
-from rinsho.training.state import CheckpointStore, TrainingState
+from rinsho.training.state import Store, TrainingState, put_back, take_snapshot
+from rinsho.training.trained import Tensors, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ class Loop(Generic[BatchT]):
         optimizer: torch.optim.Optimizer,
         config: TrainingConfig,
         session: Session,
-        store: CheckpointStore,
+        store: Store,
     ) -> None:
         self._objective, self._optimizer, self._config = objective, optimizer, config
         self._session, self._store = session, store
-        self._state, self._best = TrainingState(), None
+        self._trained = Trained(objective.module, optimizer)
+        self._state, self._kept = TrainingState(), dict[str, Tensors]()
         self._n_steps = planned_steps(config, objective)
 
     def run(self, ja: str, en: str, patience: int | None = None) -> Finished:
@@ -82,20 +84,26 @@ class Loop(Generic[BatchT]):
             NothingToLearn: A step without a counted label.
             KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was saved first.
         """
-        restored = self._store.restore(self._objective.module, self._optimizer)
-        if restored is not None:
-            self._state, self._best = restored
+        self._take_up()
         seconds_before, started = self._state.seconds, time.monotonic()
-        with progress(ja, en, self._n_steps, "steps") as advance:
+        with self._store, progress(ja, en, self._n_steps, "steps") as advance:
             advance(self._state.step)
             while not self._is_done(patience):
                 self._step(advance)
                 self._state.seconds = seconds_before + time.monotonic() - started
                 self._after_step(patience)
-        if self._best is not None:
-            self._objective.module.load_state_dict(self._best)
+        if "best" in self._kept:
+            self._trained.put_weights(self._kept["best"])
         state = self._state
         return Finished(state.step, state.n_seen_tokens, state.log, state.timing)
+
+    def _take_up(self) -> None:
+        snapshot = self._store.load(self._trained)
+        if snapshot is not None:
+            put_back(snapshot, self._trained)
+            self._state = snapshot.state
+            made = ("weights", "optimizer")
+            self._kept = {k: v for k, v in snapshot.tensors.items() if k not in made}
 
     def _is_done(self, patience: int | None) -> bool:
         minutes = self._config.max_minutes
@@ -144,7 +152,7 @@ class Loop(Generic[BatchT]):
                 share.backward()
                 loss += float(share.detach())
         norm = torch.nn.utils.clip_grad_norm_(
-            self._objective.module.parameters(), self._config.grad_clip
+            self._trained.parameters.values(), self._config.grad_clip
         )
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             raise LossNotFinite(
@@ -159,6 +167,7 @@ class Loop(Generic[BatchT]):
             self._measure()
         if self._session.is_stopped:
             self._save()
+            self._store.wait()
             raise KeyboardInterrupt
         if state.step % config.checkpoint_every_steps == 0:
             self._save()
@@ -175,10 +184,10 @@ class Loop(Generic[BatchT]):
         state.n_measures_without_better += 1
         if state.best is None or goodness > state.best:
             state.best, state.n_measures_without_better = goodness, 0
-            self._best = {name: t.detach().clone() for name, t in module.state_dict().items()}
+            self._kept["best"] = self._trained.weights()
 
     def _save(self) -> None:
-        self._store.save(self._objective.module, self._optimizer, self._state, self._best)
+        self._store.save(take_snapshot(self._trained, self._state, self._kept))
 
 
 def _name_documents(batches: Sequence[BatchT], n_named: int = 5) -> str:

@@ -15,13 +15,15 @@ HEAD_PREFIXES = ("head.", "crf.")  # what starts from nothing in fine-tuning
 def new_optimizer(
     module: nn.Module, config: TrainingConfig, *, head_learning_rate: float | None = None
 ) -> torch.optim.AdamW:
-    """Return AdamW (Loshchilov & Hutter 2019) over the parameters of a module.
+    """Return AdamW (Loshchilov & Hutter 2019) over the parameters that take a gradient.
 
     Matrices decay. Norms, biases, the embedding and the CRF do not: decay pulls rare tokens, which
     get few gradients, to zero.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
         is_head = head_learning_rate is not None and name.startswith(HEAD_PREFIXES)
         peak = head_learning_rate if is_head and head_learning_rate else config.learning_rate
         decay = config.weight_decay if decays(name, parameter) else 0.0

@@ -1,14 +1,15 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
 checkpoints/step-00000200/
-    weights.safetensors     parameters
-    optimizer.safetensors   AdamW's two memories of each parameter
+    weights.safetensors     the trained parameters
+    optimizer.safetensors   what the optimizer remembers of each
     best.safetensors        parameters of the best validation, where a run keeps them
-    state.json              cursor, log lines so far, state of the random generator, environment
+    state.json              cursor, log lines so far, state of the random generators, environment
     manifest.json           size and SHA-256 of the others, written last
 
-A folder is written under a new name, flushed and renamed. The last two are kept: if a byte of the
-newest is wrong, the run goes back to the one before. No pickle anywhere.
+The loop copies everything before its next step; a thread writes the copy, one at a time. A folder
+is written under a new name, flushed and renamed. The last two are kept: if a byte of the newest is
+wrong, the run goes back to the one before. No pickle anywhere.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
 from rinsho.console import say
 from rinsho.errors import Corrupt, NotFinished, ResumeRefused
@@ -39,6 +41,7 @@ from rinsho.manifest import (
     write_file,
 )
 from rinsho.model.checkpoint import write_tensors
+from rinsho.training.trained import Tensors, Trained
 
 N_KEPT = 2
 
@@ -51,6 +54,7 @@ class Environment:
     machine: str
     threads: int
     precision: str
+    frozen: str | None = None  # SHA-256 of the parameters that no step changes, where there are any
 
 
 def environment(threads: int, precision: str) -> Environment:
@@ -74,8 +78,78 @@ class TrainingState:
     n_measures_without_better: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything of one moment, copied: no later step changes it."""
+
+    state: TrainingState
+    tensors: Mapping[str, Tensors]  # by file: weights, optimizer, and what else a run keeps
+    random: Mapping[str, str]  # generator -> its state in base64
+    frozen: str | None
+
+
+def take_snapshot(trained: Trained, state: TrainingState, kept: Mapping[str, Tensors]) -> Snapshot:
+    """Copy where a run stands.
+
+    Args:
+        trained: Its parameters and optimizer.
+        state: Its cursor and logs.
+        kept: Further weights by name ("best"); they are not copied, so nobody may change them.
+    """
+    tensors = {"weights": trained.weights(), "optimizer": trained.memories(), **kept}
+    lines = {"log": list(state.log), "timing": list(state.timing)}
+    return Snapshot(
+        dataclasses.replace(state, **lines), tensors, _random_states(), trained.frozen_sha256
+    )
+
+
+def put_back(snapshot: Snapshot, trained: Trained) -> None:
+    """Set parameters, optimizer and random generators to those of a snapshot."""
+    trained.put_weights(snapshot.tensors["weights"])
+    trained.put_memories(snapshot.tensors["optimizer"], snapshot.state.step)
+    for device, written in snapshot.random.items():
+        state = torch.frombuffer(bytearray(base64.b64decode(written)), dtype=torch.uint8)
+        if device == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, device)
+
+
+def _random_states() -> dict[str, str]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        device = f"cuda:{torch.cuda.current_device()}"
+        states[device] = torch.cuda.get_rng_state()
+    return {k: base64.b64encode(s.numpy().tobytes()).decode() for k, s in states.items()}
+
+
+class Store(Protocol):
+    """Where the snapshots of a run go; used in a `with`, which waits for the last one."""
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Take over a snapshot; it may be on the disk only later."""
+        ...
+
+    def wait(self) -> None:
+        """Return when everything is on the disk; raise what went wrong there."""
+        ...
+
+    def load(self, trained: Trained) -> Snapshot | None:
+        """Return the newest snapshot whose bytes are right, None where there is none."""
+        ...
+
+    def __enter__(self) -> Store: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
 class CheckpointStore:
-    """The checkpoints of one run.
+    """The checkpoints of one run in one process.
 
     Args:
         folder: Where they lie; it survives a crash of the stage.
@@ -84,41 +158,68 @@ class CheckpointStore:
 
     def __init__(self, folder: Path, here: Environment) -> None:
         self._folder, self._here = folder, here
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._in_flight: Future[None] | None = None
 
-    def save(
+    def __enter__(self) -> CheckpointStore:
+        return self
+
+    def __exit__(
         self,
-        module: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        state: TrainingState,
-        best: Mapping[str, Tensor] | None,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
+        """Wait for the last write; its error counts unless there is one already."""
+        if kind is None:
+            self.wait()
+        elif self._in_flight is not None:
+            wait([self._in_flight])
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write a snapshot in a thread, behind the one before; at most one is in flight.
+
+        Raises:
+            OSError: The write before this one failed; a full disk becomes `DiskFull`.
+        """
+        self.wait()
+        self._in_flight = self._writer.submit(self._write, snapshot)
+
+    def wait(self) -> None:
+        """Return when everything is on the disk.
+
+        Raises:
+            OSError: The write failed.
+        """
+        pending, self._in_flight = self._in_flight, None
+        if pending is not None:
+            pending.result()
+
+    def _write(self, snapshot: Snapshot) -> None:
         """Write a checkpoint and drop the older ones, but for the last two."""
-        final = self._folder / f"step-{state.step:08d}"
+        final = self._folder / f"step-{snapshot.state.step:08d}"
         if final.exists():
             return  # a signal right after a regular checkpoint
         for unfinished in self._folder.glob("*.new"):
             shutil.rmtree(unfinished)
         new = self._folder / f"{final.name}.new"
         new.mkdir()
-        write_tensors(new / "weights.safetensors", module.state_dict())
-        write_tensors(new / "optimizer.safetensors", _moments(module, optimizer))
-        if best is not None:
-            write_tensors(new / "best.safetensors", best)
+        for name, tensors in snapshot.tensors.items():
+            write_tensors(new / f"{name}.safetensors", tensors)
         # Keys keep their order: log lines are written again from here, byte for byte.
-        (new / "state.json").write_text(json.dumps(self._written(state), allow_nan=False))
+        (new / "state.json").write_text(json.dumps(self._written(snapshot), allow_nan=False))
         _seal(new)
         new.rename(final)
         flush_folder(self._folder)
         for old in self._paths()[N_KEPT:]:
             shutil.rmtree(old)
 
-    def restore(
-        self, module: nn.Module, optimizer: torch.optim.Optimizer
-    ) -> tuple[TrainingState, dict[str, Tensor] | None] | None:
-        """Bring back the newest checkpoint whose bytes are right; None where there is none.
+    def load(self, trained: Trained) -> Snapshot | None:
+        """Return the newest checkpoint whose bytes are right; None where there is none.
 
         Raises:
-            ResumeRefused: It was made under another environment, so the bytes would differ.
+            ResumeRefused: It was made under another environment or over another frozen base, so
+                the bytes would differ.
         """
         for path in self._paths():
             try:
@@ -130,7 +231,7 @@ class CheckpointStore:
                 )
                 shutil.rmtree(path)
                 continue
-            return self._read(path, module, optimizer)
+            return self._read(path, trained)
         return None
 
     def _paths(self) -> list[Path]:
@@ -138,51 +239,36 @@ class CheckpointStore:
         found = (p for p in self._folder.glob("step-*") if p.suffix != ".new")
         return sorted(found, reverse=True)
 
-    def _written(self, state: TrainingState) -> dict[str, Any]:
-        random = base64.b64encode(torch.get_rng_state().numpy().tobytes()).decode()
+    def _written(self, snapshot: Snapshot) -> dict[str, Any]:
+        here = dataclasses.replace(self._here, frozen=snapshot.frozen)
         return {
-            "state": dataclasses.asdict(state),
-            "random": random,
-            "environment": dataclasses.asdict(self._here),
+            "state": dataclasses.asdict(snapshot.state),
+            "random": snapshot.random,
+            "environment": dataclasses.asdict(here),
         }
 
-    def _read(
-        self, path: Path, module: nn.Module, optimizer: torch.optim.Optimizer
-    ) -> tuple[TrainingState, dict[str, Tensor] | None]:
+    def _read(self, path: Path, trained: Trained) -> Snapshot:
         from safetensors.torch import load_file
 
         written = json.loads((path / "state.json").read_bytes())
         made_under = Environment(**written["environment"])
-        if made_under != self._here:
+        here = dataclasses.replace(self._here, frozen=trained.frozen_sha256)
+        if made_under != here:
             raise ResumeRefused(
-                where=path.name, expected=_describe(made_under), found=_describe(self._here)
+                where=path.name, expected=_describe(made_under), found=_describe(here)
             )
-        state = TrainingState(**written["state"])
-        module.load_state_dict(load_file(path / "weights.safetensors"))
-        moments = load_file(path / "optimizer.safetensors")
-        for name, parameter in module.named_parameters():
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(state.step)),
-                "exp_avg": moments[f"{name}.exp_avg"].clone(),
-                "exp_avg_sq": moments[f"{name}.exp_avg_sq"].clone(),
-            }
-        torch.set_rng_state(
-            torch.frombuffer(bytearray(base64.b64decode(written["random"])), dtype=torch.uint8)
+        random = written["random"]
+        return Snapshot(
+            state=TrainingState(**written["state"]),
+            tensors={file.stem: load_file(file) for file in path.glob("*.safetensors")},
+            random={"cpu": random} if isinstance(random, str) else random,
+            frozen=made_under.frozen,
         )
-        best = path / "best.safetensors"
-        return state, load_file(best) if best.is_file() else None
-
-
-def _moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": optimizer.state[parameter][key]
-        for name, parameter in module.named_parameters()
-        for key in ("exp_avg", "exp_avg_sq")
-    }
 
 
 def _describe(here: Environment) -> str:
-    return ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(here).items())
+    known = {k: v for k, v in dataclasses.asdict(here).items() if v is not None}
+    return ", ".join(f"{key} {value}" for key, value in known.items())
 
 
 def _seal(folder: Path) -> None:
