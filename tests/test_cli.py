@@ -52,6 +52,16 @@ def test_a_wrong_call_has_another_exit_code_than_a_failed_run() -> None:
     assert rinsho("no-such-command").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "words", [["--as", "surrogates", "--review", "page.html"], ["--measure", "--as", "spans"]]
+)
+def test_two_ways_of_deidentifying_in_one_call_are_refused(words: list[str]) -> None:
+    done = rinsho("deidentify", *words, stdin="佐藤花子様")
+    assert done.returncode == 2
+    assert "C002" in done.stderr
+    assert done.stdout == ""
+
+
 def test_extract_works_on_standard_input_without_any_model_and_says_so() -> None:
     done = rinsho("extract", stdin="😀発熱あり、胸痛なし。")
     found = json.loads(done.stdout)

@@ -153,8 +153,9 @@ def extract(
 def deidentify(
     files: FilesArgument = None,
     form: Annotated[
-        str, typer.Option("--as", help="placeholders, surrogates, or spans: text unchanged")
-    ] = "placeholders",
+        str | None,
+        typer.Option("--as", help="placeholders (default), surrogates, or spans: text unchanged"),
+    ] = None,
     kinds: Annotated[
         list[str] | None, typer.Option("--kinds", help="kinds to look for (repeatable); all")
     ] = None,
@@ -177,13 +178,15 @@ def deidentify(
     By rules alone. A person has to read the result: it is not claimed to be anonymous.
     `--review OUT.html` writes a page to correct by hand; `--measure corrections.json` counts.
     """
+    chosen = {"--as": form is not None, "--review": review is not None, "--measure": measure}
+    _at_most_one([name for name, is_given in chosen.items() if is_given])
     if measure:
         _measure_corrections(files or (), json)
         return
     from rinsho.clinical.deidentify import deidentify as deidentify_note
     from rinsho.clinical.deidentify import to_json_line
 
-    replacing = _replacing(form if review is None else "spans", kinds)
+    replacing = _replacing(form or ("placeholders" if review is None else "spans"), kinds)
     notes = _read_notes(files, format_, encoding, text_field, group_field)
     if review is not None:
         from rinsho.clinical.deidentify_review import write_review
@@ -193,6 +196,13 @@ def deidentify(
         return
     for note in notes:
         print(to_json_line(deidentify_note(note, replacing)), flush=True)
+
+
+def _at_most_one(options: Sequence[str]) -> None:
+    from rinsho.errors import InvalidValue
+
+    if len(options) > 1:
+        raise InvalidValue(where=options[0], found=f"with {options[1]}", expected="one of them")
 
 
 def _replacing(form: str, kinds: Sequence[str] | None) -> Any:

@@ -92,6 +92,15 @@ def test_a_file_that_is_not_there_is_asked_for_once(publisher: Publisher, tmp_pa
     assert (publisher.n_asked("text/a.txt"), result.n_fetched) == (1, 1)
 
 
+def test_what_could_not_be_fetched_leaves_no_empty_folder(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    dataset = publish(publisher, FILES)
+    publisher.files.clear()
+    assert fetch(dataset, publisher.base, tmp_path / "data").n_fetched == 0
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_a_cut_connection_is_tried_again(publisher: Publisher, tmp_path: Path) -> None:
     dataset = publish(publisher, {"a.txt": FILES["a.txt"]})
     answers: list[Callable[[BaseHTTPRequestHandler], None]] = [

@@ -98,7 +98,7 @@ def fetch_dataset(
 
 
 def place_of(to: Path, path: str) -> Path:
-    """Return where a file of the catalog lies, with its folder made.
+    """Return where a file of the catalog lies.
 
     Raises:
         OutsideFolder: The path, or a link on its way, leads out of the folder.
@@ -106,7 +106,6 @@ def place_of(to: Path, path: str) -> Path:
     place = to / path
     if not is_plain_path(path) or not place.parent.resolve().is_relative_to(to.resolve()):
         raise OutsideFolder(where=path)
-    place.parent.mkdir(parents=True, exist_ok=True)
     return place
 
 
@@ -166,6 +165,7 @@ def _sha256(content: bytes) -> str:
 
 def _write(place: Path, content: bytes) -> None:
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         write_file(place, content)
     except OSError as error:
         place.with_name(place.name + ".new").unlink(missing_ok=True)
