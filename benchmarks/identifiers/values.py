@@ -4,7 +4,7 @@ A template holds fields in braces: `{#4}` four digits, `{A2}` two capitals, `{a6
 `{1-30}` a number of that range (`{01-12}` padded), `{x/y/z}` one of these, and names: of a person
 (`{family}`, `{given_kana}`, `{family_half}` …), a place (`{pref}{city}{town}`), a date (`{Y}`,
 `{E}`, `{mm}` …), a checked number (`{my1}`, `{license}`, `{insurer8}`, `{gtin14}`) or a list of
-`pools.toml`.
+`pools.toml`. `{my:spaced}` writes a field in the style of that name: see `restyle`.
 Within one `Values` all fields speak of the same person, place, date and number.
 """
 
@@ -74,6 +74,9 @@ class Values:
         return _FIELD.sub(lambda match: self._value(match[1]), template)
 
     def _value(self, name: str) -> str:
+        name, _, style = name.partition(":")
+        if style:
+            return restyle(self._value(name), style)
         for fixed in (self._shared, self._own):
             if name in fixed:
                 return fixed[name]
@@ -224,6 +227,19 @@ def with_gtin_digit(digits: str) -> str:
     '04987654321094'
     """
     return digits + str(-sum(int(p) * (3 - 2 * (i % 2)) for i, p in enumerate(digits)) % 10)
+
+
+def restyle(text: str, style: str) -> str:
+    """Return the text in kanji digits, with a space or a bar between all signs, or full-width.
+
+    >>> [restyle("2024", style) for style in ("kanji", "spaced", "boxed", "wide")]
+    ['二〇二四', '2 0 2 4', '2|0|2|4', '２０２４']
+    """
+    if style == "kanji":
+        return text.translate({ord(str(n)): one for n, one in enumerate(_KANJI_DIGITS)})
+    if style == "wide":
+        return widen(text)
+    return {"spaced": " ", "boxed": "|"}[style].join(text)
 
 
 def widen(text: str) -> str:
