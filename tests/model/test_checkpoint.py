@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -285,3 +287,62 @@ def test_an_index_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(shards))
     with pytest.raises(PathMissing):
         load_decoder(folder)
+
+
+def test_large_weights_are_written_as_shards_that_transformers_reads(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    decoder = scrambled(SHAPES["arcee"])
+    save_weights(decoder, tmp_path, max_shard_bytes=30_000)
+    shards = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(shards) > 2
+    assert shards[0] == f"model-00001-of-{len(shards):05d}.safetensors"
+    n_bytes = sum(tensor.nbytes for tensor in decoder.state_dict().values())
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == n_bytes
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        assert_close(theirs(TOKENS_BT).logits, decoder(TOKENS_BT), atol=1e-4, rtol=0)
+    (tmp_path / shards[1]).unlink()
+    with pytest.raises(PathMissing, match=shards[1]):
+        load_decoder(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_are_stored_in_the_precision_asked_for(dtype: torch.dtype, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    decoder = scrambled(SHAPES["llama"])
+    save_weights(decoder, tmp_path, dtype=dtype)
+    assert decoder.output_weight.dtype == torch.float32
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype="auto").eval()
+    assert theirs.dtype == dtype
+    ours = load_decoder(tmp_path, dtype=torch.float32).eval()
+    with torch.no_grad():
+        assert_close(ours(TOKENS_BT), theirs.float()(TOKENS_BT).logits, atol=1e-4, rtol=0)
+
+
+def test_the_rotary_table_of_old_llama_files_is_left_out(tmp_path: Path) -> None:
+    save_weights(new_decoder(SMALL, seed=0), tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    save_file(tensors, tmp_path / "model.safetensors")
+    load_decoder(tmp_path)
+
+
+def test_reading_needs_little_more_memory_than_the_model(tmp_path: Path) -> None:
+    wide = SMALL.model_copy(update={"vocab_size": 4_096, "d_model": 512, "n_layers": 24})
+    wide = wide.model_copy(update={"d_ff": 2_048})
+    save_weights(new_decoder(wide, seed=0), tmp_path)
+    n_bytes = (tmp_path / "model.safetensors").stat().st_size
+    assert n_bytes > 250e6
+    code = (
+        "import resource, sys; from pathlib import Path;"
+        "from rinsho.model.checkpoint import load_decoder;"
+        "peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "before = peak(); kept = load_decoder(Path(sys.argv[1])); print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 1.15 * n_bytes

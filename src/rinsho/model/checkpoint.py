@@ -1,7 +1,7 @@
-"""Weights as a Hugging Face model folder: config.json, model.safetensors, generation_config.json.
+"""Weights as a Hugging Face model folder: config.json, safetensors, generation_config.json.
 
 No pickle is ever read. Files are written in the order of the parameters' names, without times:
-the same weights give the same bytes.
+the same weights give the same bytes. Reading and writing go tensor by tensor.
 """
 
 from __future__ import annotations
@@ -18,16 +18,33 @@ from rinsho.errors import PathMissing, PickleRefused, WeightsMismatch
 from rinsho.model.architecture import from_transformers, to_transformers
 from rinsho.model.decoder import Decoder
 from rinsho.model.presets import DecoderConfig
+from rinsho.model.tensor_file import (
+    StoredTensor,
+    list_tensors,
+    read_tensor,
+    stored_dtype,
+    write_tensors,
+)
+
+__all__ = [
+    "CONFIG",
+    "INDEX",
+    "MAX_SHARD_BYTES",
+    "WEIGHTS",
+    "SpecialIds",
+    "load_decoder",
+    "read_config_file",
+    "read_decoder_config",
+    "save_weights",
+    "write_shards",
+    "write_tensors",
+]
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+MAX_SHARD_BYTES = 5_000_000_000  # as transformers' 5 GB: what hubs and copies take well
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_DTYPE_NAMES = {
-    torch.float32: "F32",
-    torch.bfloat16: "BF16",
-    torch.float16: "F16",
-    torch.uint8: "U8",  # memories of an 8-bit optimizer
-    torch.int64: "I64",
-}
+# Files of old Llama models hold this table, which follows from the config.
+_COMPUTED = ".rotary_emb.inv_freq"
 
 
 class SpecialIds(Protocol):
@@ -57,16 +74,25 @@ class SpecialIds(Protocol):
 # ------------------------------------------------------------------------------- writing
 
 
-def save_weights(decoder: Decoder, folder: Path, special_ids: SpecialIds | None = None) -> None:
+def save_weights(
+    decoder: Decoder,
+    folder: Path,
+    special_ids: SpecialIds | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> None:
     """Write a decoder as a folder that transformers opens.
 
     Args:
-        decoder: The weights, in the precision in which they are stored.
+        decoder: The weights.
         folder: An existing folder, the one that the stage hands out.
         special_ids: The tokenizer; with it, transformers stops where rinsho stops.
+        dtype: The precision in which they are stored; None stores them as they are.
+        max_shard_bytes: Larger weights are written as several files with an index.
     """
-    dtype = decoder.output_weight.dtype
-    config = to_transformers(decoder.config) | {"dtype": str(dtype).removeprefix("torch.")}
+    stored = stored_dtype(decoder.output_weight, dtype)
+    config = to_transformers(decoder.config) | {"dtype": str(stored).removeprefix("torch.")}
     generation: dict[str, Any] = {"do_sample": False}
     if special_ids is not None:
         ids = {
@@ -77,55 +103,72 @@ def save_weights(decoder: Decoder, folder: Path, special_ids: SpecialIds | None 
         config, generation = config | ids, generation | ids
     (folder / CONFIG).write_bytes(_json(config))
     (folder / "generation_config.json").write_bytes(_json(generation))
-    write_tensors(folder / WEIGHTS, decoder.state_dict())
+    write_shards(folder, decoder.state_dict(), dtype, max_shard_bytes)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as a safetensors file, one after another, sorted by name.
+def write_shards(
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype | None = None,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> None:
+    """Write tensors as model.safetensors, or as shards with an index where they are larger."""
+    sizes = {
+        name: tensor.numel() * stored_dtype(tensor, dtype).itemsize
+        for name, tensor in sorted(tensors.items())
+    }
+    shards = _fill(sizes, max_shard_bytes)
+    if len(shards) == 1:
+        write_tensors(folder / WEIGHTS, tensors, dtype)
+        return
+    weight_map: dict[str, str] = {}
+    for number, names in enumerate(shards, start=1):
+        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        write_tensors(folder / file, {name: tensors[name] for name in names}, dtype)
+        weight_map |= dict.fromkeys(names, file)
+    index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
+    (folder / INDEX).write_bytes(_json(index))
 
-    The package's own writer holds a copy of all tensors and turns a full disk into an error of its
-    own kind; this one streams, and a full disk is the OSError that becomes `DiskFull`.
 
-    Source:
-        https://github.com/huggingface/safetensors#format
-    """
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name, tensor in sorted(tensors.items()):
-        start, end = end, end + tensor.numel() * tensor.element_size()
-        shape, dtype = list(tensor.shape), _DTYPE_NAMES[tensor.dtype]
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for _, tensor in sorted(tensors.items()):
-            file.write(memoryview(_bytes_of(tensor)))
-
-
-def _bytes_of(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+def _fill(sizes: Mapping[str, int], max_bytes: int) -> list[list[str]]:
+    """Cut names in order into groups of at most so many bytes; a larger one stands alone."""
+    groups: list[list[str]] = [[]]
+    n_bytes = 0
+    for name, size in sizes.items():
+        if groups[-1] and n_bytes + size > max_bytes:
+            groups.append([])
+            n_bytes = 0
+        groups[-1].append(name)
+        n_bytes += size
+    return groups
 
 
 # ------------------------------------------------------------------------------- reading
 
 
 def load_decoder(
-    folder: Path, *, dtype: torch.dtype | None = None, dropout: float = 0.0
+    folder: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    dropout: float = 0.0,
+    device: torch.device | str | None = None,
 ) -> Decoder:
     """Read a weights folder: rinsho's own, or a Llama, Arcee, Qwen2 or Qwen3 model's.
+
+    Shapes are checked before anything is read; then memory holds the model and one tensor more.
 
     Args:
         folder: config.json and model.safetensors, or the shards that an index lists.
         dtype: Convert the weights; None keeps the stored precision.
         dropout: As in `Decoder`.
+        device: Where the weights go, one after another; None is the CPU.
 
     Raises:
-        PathMissing: No config.json or no weights.
+        PathMissing: No config.json, no weights, or a shard of the index is not there.
         PickleRefused: The weights are there as a pickle only.
         UnknownArchitecture: The decoder cannot be that model.
         WeightsMismatch: A tensor is missing, unknown or of another shape, or a file is damaged.
@@ -133,15 +176,39 @@ def load_decoder(
     config = read_decoder_config(folder)
     with torch.device("meta"):
         decoder = Decoder(config, dropout=dropout)
-    tensors = _without_tied_copy(dict(_read_tensors(folder)), config, folder.name)
-    _check_shapes(decoder.state_dict(), tensors, folder.name)
-    # A tensor mapped from a file is aligned as its header falls, and matrix products differ in the
-    # last bit with alignment: a copy has torch's own, whatever the folder.
-    copies = {name: tensor.to(dtype or tensor.dtype, copy=True) for name, tensor in tensors.items()}
-    decoder.load_state_dict(copies, assign=True)
+    stored = {
+        name: tensor
+        for path in _weight_files(folder)
+        for name, tensor in list_tensors(path).items()
+        if not name.endswith(_COMPUTED)
+    }
+    tied_copy = stored.pop("lm_head.weight", None) if config.tie_embeddings else None
+    _check_shapes(decoder.state_dict(), stored, folder.name)
+    tensors = dict(_read(stored, dtype, device))
+    if tied_copy is not None:
+        _check_tied(tied_copy, stored["model.embed_tokens.weight"], folder.name)
+    decoder.load_state_dict(tensors, assign=True)
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
     return decoder
+
+
+def _read(
+    stored: Mapping[str, StoredTensor],
+    dtype: torch.dtype | None,
+    device: torch.device | str | None,
+) -> Iterator[tuple[str, Tensor]]:
+    for name, one in stored.items():
+        yield name, read_tensor(one).to(device=device, dtype=dtype)
+
+
+def _check_tied(copy: StoredTensor, embedding: StoredTensor, where: str) -> None:
+    """Refuse an output matrix that does not repeat the tied embedding, as some folders hold it."""
+    same = copy.shape == embedding.shape and torch.equal(read_tensor(copy), read_tensor(embedding))
+    if not same:
+        raise WeightsMismatch(
+            where=f"{where}: lm_head.weight", expected="the tied embedding", found="another matrix"
+        )
 
 
 def read_decoder_config(folder: Path) -> DecoderConfig:
@@ -150,16 +217,26 @@ def read_decoder_config(folder: Path) -> DecoderConfig:
     Raises:
         PathMissing, UnknownArchitecture, WeightsMismatch
     """
+    return from_transformers(read_config_file(folder), where=f"{folder.name}/{CONFIG}")
+
+
+def read_config_file(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's config.json.
+
+    Raises:
+        PathMissing: There is none.
+        WeightsMismatch: It is no JSON object.
+    """
     path = folder / CONFIG
     if not path.is_file():
         raise PathMissing(where=f"{folder.name}/{CONFIG}")
     try:
-        value = json.loads(path.read_bytes())
+        value: Any = json.loads(path.read_bytes())
     except ValueError:
-        raise WeightsMismatch(
-            where=f"{folder.name}/{CONFIG}", expected="JSON", found="other bytes"
-        ) from None
-    return from_transformers(value, where=f"{folder.name}/{CONFIG}")
+        value = None
+    if not isinstance(value, dict):
+        raise WeightsMismatch(where=f"{folder.name}/{CONFIG}", expected="JSON", found="other bytes")
+    return cast(dict[str, Any], value)
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -179,45 +256,17 @@ def _weight_files(folder: Path) -> list[Path]:
     raise PathMissing(where=f"{folder.name}/{WEIGHTS}")
 
 
-def _read_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    for path in _weight_files(folder):
-        if not path.is_file():
-            raise PathMissing(where=f"{folder.name}/{path.name}")
-        try:
-            tensors = load_file(path)
-        except SafetensorError:
-            raise WeightsMismatch(
-                where=f"{folder.name}/{path.name}", expected="safetensors", found="other bytes"
-            ) from None
-        yield from tensors.items()
-
-
-def _without_tied_copy(
-    tensors: dict[str, Tensor], config: DecoderConfig, where: str
-) -> dict[str, Tensor]:
-    """Drop an output matrix that repeats the tied embedding, as some folders hold it."""
-    copy = tensors.pop("lm_head.weight", None) if config.tie_embeddings else None
-    if copy is not None and not torch.equal(copy, tensors["model.embed_tokens.weight"]):
-        raise WeightsMismatch(
-            where=f"{where}: lm_head.weight", expected="the tied embedding", found="another matrix"
-        )
-    return tensors
-
-
-def _check_shapes(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
+def _check_shapes(
+    expected: Mapping[str, Tensor], found: Mapping[str, StoredTensor], where: str
+) -> None:
     for name in sorted({*expected, *found}):
-        want, have = (
-            _describe(tensors[name]) if name in tensors else "no tensor"
-            for tensors in (expected, found)
-        )
+        want = _describe(expected[name]) if name in expected else "no tensor"
+        have = _describe(found[name]) if name in found else "no tensor"
         if want != have:
             raise WeightsMismatch(where=f"{where}: {name}", expected=want, found=have)
 
 
-def _describe(tensor: Tensor) -> str:
+def _describe(tensor: Tensor | StoredTensor) -> str:
     """Return the shape, and the type where it is no floating-point one."""
-    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}"
+    kind = "" if tensor.dtype.is_floating_point else f" {tensor.dtype}"
     return f"{list(tensor.shape)}{kind}"
