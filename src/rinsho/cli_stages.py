@@ -315,11 +315,18 @@ def finetune(
     documents: DocumentsOption = None,
     set_: SetOption = None,
     name: NameOption = None,
+    data: DataOption = None,
     noncommercial: NoncommercialOption = False,
 ) -> None:
-    """Tune weights: to answer (generation) or to mark spans (tagging)."""
+    """Tune weights: to answer, to mark spans, or to judge texts and pairs of texts.
+
+    form = "generation" or "label-scoring" learns conversations (--tokens), "tagging" the spans of
+    --documents; "pooled" and "pair" learn the files that [[finetune.examples]] name.
+    """
     inputs = {"base": base, "tokens": tokens, "documents": documents}
-    _stage("finetune", run_file, out, set_, name, inputs=inputs, noncommercial=noncommercial)
+    _stage(
+        "finetune", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
+    )
 
 
 @stages.command(rich_help_panel=STAGE)

@@ -160,7 +160,7 @@ STAGES: dict[str, Stage] = {
                 Slot("tokens", ("encode",), is_required=False),
                 Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
             ),
-            takes_terms=True,
+            takes_data=True,
         ),
         Stage(
             "draw-embeddings",

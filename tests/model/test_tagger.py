@@ -21,9 +21,10 @@ from rinsho.runfile import StageConfig
 from rinsho.text.spans import Span
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from rinsho.training.examples import Example, from_documents
 from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.optimizer import new_optimizer
-from rinsho.training.tagging import tag_set, to_examples, to_tag_batch
+from rinsho.training.tagging import tag_sets, to_examples, to_tag_batch
 
 TEXTS = (
     "S)昨夜から発熱。咳嗽なし。\r\nA)市中肺炎の疑い。",
@@ -46,6 +47,10 @@ def documents() -> list[Document]:
         ]
         made.append(Document(f"note/{number}", text, "note", "CC0-1.0", spans=tuple(sorted(spans))))
     return made
+
+
+def examples() -> list[Example]:
+    return list(from_documents(documents()))
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +76,21 @@ def new_tagger(tokenizer: Tokenizer, context_length: int = 64) -> Tagger:
         {"vocab_size": tokenizer.vocab_size, "d_model": 32, "n_layers": 2, "n_heads": 2}
         | {"n_kv_heads": 1, "d_head": 16, "d_ff": 64, "context_length": context_length}
     )
-    return Tagger(new_decoder(shape, seed=0), tokenizer, tag_set(documents()))
+    return Tagger(new_decoder(shape, seed=0), tokenizer, tag_sets(examples()))
 
 
 @pytest.fixture(scope="module")
 def trained(tokenizer: Tokenizer) -> Tagger:
     tagger = new_tagger(tokenizer)
-    batch = to_tag_batch(to_examples(documents(), tagger).examples)
+    batch = to_tag_batch(to_examples(examples(), tagger).examples)
     config = FinetuneConfig.model_validate({"form": "tagging", "learning_rate": 1e-2})
     optimizer = new_optimizer(tagger, config)
     for group in optimizer.param_groups:
         group["lr"] = 1e-2
     for _ in range(60):
-        emissions = tagger.emissions(batch.tokens, batch.segment_lengths)
-        loss = tagger.crf.summed_loss(emissions, batch.tags, batch.lengths) / batch.n_counted
+        hidden = tagger.hidden(batch.tokens, batch.segment_lengths)
+        tags = batch.tasks[""].tags
+        loss = tagger.heads[""].summed_loss(hidden, tags, batch.lengths) / batch.n_counted
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -105,7 +111,7 @@ def test_a_saved_tagger_finds_the_same_spans(
     loaded = load_tagger(tmp_path / "tagger")
     assert loaded.spans_of(TEXTS) == trained.spans_of(TEXTS)
     record = json.loads((tmp_path / "tagger" / "head.json").read_text(encoding="utf-8"))
-    assert {"label": "symptom", "certainty": "negated"} in record["tags"]
+    assert {"label": "symptom", "certainty": "negated"} in record["tasks"][0]["tags"]
     head = tmp_path / "tagger" / "head.safetensors"
     head.write_bytes(head.read_bytes()[:-1] + b"\0")
     with pytest.raises(Corrupt, match=r"head\.safetensors"):
@@ -141,10 +147,9 @@ def test_texts_together_get_the_spans_that_they_get_alone(trained: Tagger) -> No
 
 def test_every_token_sees_both_ways(tokenizer: Tokenizer) -> None:
     tagger = new_tagger(tokenizer).eval()
-    torch.nn.init.normal_(tagger.head.weight)
     tokens = torch.tensor([tokenizer.bos_id, 20, 21, 22])
     other = torch.tensor([tokenizer.bos_id, 20, 21, 23])
-    first, second = (tagger.emissions(t, [4])[0, 0] for t in (tokens, other))
+    first, second = (tagger.hidden(t, [4])[0, 0] for t in (tokens, other))
     assert not torch.allclose(first, second), "the first tag ignores the last token"
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from rinsho.corpus.document import Document
+
+class HasId(Protocol):
+    """A document, or anything else with an id."""
+
+    @property
+    def id(self) -> str:
+        """Return the id, the same in every run."""
+        ...
 
 
-def sample_key(document: Document) -> int:
+def sample_key(document: HasId) -> int:
     """Return a number from 0 to 2**63 - 1, a pure function of the id; unrelated to the split."""
     digest = hashlib.sha256(b"sample:" + document.id.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

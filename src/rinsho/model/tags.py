@@ -117,7 +117,7 @@ def _is_border(character: str) -> bool:
 
 
 def blocks(text: str, max_characters: int) -> list[tuple[int, int]]:
-    """Cut a text into blocks that end with a line, or inside a line longer than a block.
+    """Cut a text into blocks that end with a line; in a longer line, with a 。 or anywhere.
 
     >>> blocks("発熱\\n咳\\n痰", 5)
     [(0, 5), (5, 6)]
@@ -125,8 +125,8 @@ def blocks(text: str, max_characters: int) -> list[tuple[int, int]]:
     cuts: list[tuple[int, int]] = []
     start = 0
     while len(text) - start > max_characters:
-        line_end = text.rfind("\n", start, start + max_characters) + 1
-        end = line_end if line_end > start else start + max_characters
+        ends = (text.rfind(sign, start, start + max_characters) + 1 for sign in "\n。")
+        end = next((end for end in ends if end > start), start + max_characters)
         cuts.append((start, end))
         start = end
     return [*cuts, (start, len(text))] if start < len(text) else cuts

@@ -1,10 +1,10 @@
-"""Fine-tuning: weights in, weights for a task out: conversations, or spans of clinical text."""
+"""Fine-tuning: weights in, weights for a task out, in the form that the task asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field
 
@@ -19,33 +19,74 @@ from rinsho.errors import (
 )
 from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, new_folder, open_folder
 from rinsho.model.card import write_model_card
+from rinsho.training.examples import (
+    Example,
+    ExampleFile,
+    find_example_files,
+    from_documents,
+    hash_examples,
+    read_examples,
+)
 from rinsho.training.settings import TrainingConfig, require_torch
+
+if TYPE_CHECKING:
+    from rinsho.model.decoder_protocol import TrainableDecoder
+    from rinsho.model.heads import TextHeads
+    from rinsho.model.tagger import Tagger
+    from rinsho.tokenizer.tokenizer import Tokenizer
+    from rinsho.training.tagging import Notes
+
+LanguageForm = Literal["generation", "label-scoring"]
+HeadForm = Literal["tagging", "pooled", "pair"]
+Form = LanguageForm | HeadForm
+LANGUAGE_FORMS: tuple[LanguageForm, ...] = get_args(LanguageForm)
 
 
 class FinetuneConfig(TrainingConfig):
     """Keys of `[finetune]`."""
 
-    form: Literal["generation", "tagging"] = Field(
-        "generation", description="learn answers of conversations, or the spans of documents"
+    form: Form | None = Field(
+        None,
+        description="generation, label-scoring, tagging, pooled or pair; left out: by the input",
+    )
+    attention: Literal["causal", "bidirectional"] | None = Field(
+        None,
+        description="how a decoder with a head reads; left out: bidirectional",
+        exclude_if=lambda value: value is None,
+    )
+    examples: tuple[ExampleFile, ...] = Field(
+        (), description="files with answers, for heads", exclude_if=lambda files: not files
+    )
+    validation_share: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="of the groups of the examples that name no split",
+        exclude_if=lambda share: share == 0.1,
     )
     # Many small steps learn more from little text: docs/training.md has the figures.
     batch_tokens: int = Field(1_024, gt=0, description="tokens per optimizer update, at most")
     learning_rate: float = Field(1e-3, gt=0, description="peak, after the warm-up")
     max_epochs: int = Field(2, gt=0, description="passes over the training split")
     head_learning_rate: float = Field(
-        1e-2, gt=0, description="peak for the tagging head and its CRF, which start from nothing"
+        1e-2, gt=0, description="peak for the heads and CRFs, which start from nothing"
     )
     max_documents: int | None = Field(
-        None, gt=0, description="tagging: documents that are learned, at most"
+        None, gt=0, description="heads: documents that are learned, at most"
     )
     patience: int | None = Field(
-        None, gt=0, description="tagging: stop after so many validations without a better F1"
+        None, gt=0, description="heads: stop after so many validations without a better measure"
     )
     allow_licenses: tuple[str, ...] = Field(
         (),
         description="licenses that you may use, where rinsho refuses or does not know them",
         exclude_if=lambda names: not names,  # folders of before this key keep their identity
     )
+
+    @property
+    def is_causal(self) -> bool:
+        """Return whether a decoder with a head sees only what stands before a token."""
+        return self.attention == "causal"
 
 
 @door
@@ -56,6 +97,7 @@ def finetune(
     out: Path,
     tokens: Path | None = None,
     documents: Sequence[Path] = (),
+    data: Path | None = None,
     noncommercial: bool = False,
 ) -> Manifest:
     """Train the weights of a base further.
@@ -64,47 +106,91 @@ def finetune(
         config: `[finetune]` of the run file.
         base: A finished folder of `pretrain` or `finetune`.
         out: The weights folder to write. An unfinished run of the same config is taken up.
-        tokens: What the form "generation" learns: a finished folder of `encode`.
-        documents: What the form "tagging" learns: finished folders of documents with spans.
+        tokens: What "generation" and "label-scoring" learn: a finished folder of `encode`.
+        documents: What "tagging" learns: finished folders of documents with spans. Every head
+            learns the files of `config.examples` too.
+        data: The data folder, below which example files may lie.
         noncommercial: Whether non-commercial licenses may be used.
 
     Raises:
         MissingInput: The form's input was not given.
-        InvalidValue: The other form's input was given.
+        InvalidValue: Another form's input was given.
         TokenizerMismatch: The tokens are of another tokenizer than the base.
         LicenseRefused: A folder holds, or was made from, what the run may not use.
-        NothingToLearn: No counted label, no end of an answer, or no span in the training split.
-        ModelCannot: A tagger cannot learn to generate.
+        NothingToLearn: No counted label, no end of an answer, no span or no answer in the
+            training split.
+        ModelCannot: A base with a head cannot learn to generate.
+        BrokenRecord, SplitOverlap, NotText, NothingToRead, PathMissing: As `read_examples`.
         LossNotFinite, OutOfMemory, ResumeRefused: As said in the training loop.
     """
+    paths = find_example_files(
+        config.examples, data, config.allow_licenses, noncommercial=noncommercial
+    )
+    examples = read_examples(paths, config.validation_share)
+    form = config.form or default_form(tokens is not None, bool(documents), examples)
+    config = config.model_copy(update={"form": form})
     _check_inputs(config, tokens, documents)
     opened = open_folder(base, "pretrain", "finetune", "extend-weights")
     sources = [open_folder(path, "collect", "synthesize") for path in documents]
     given = open_folder(tokens, "encode") if tokens is not None else None
     used = [opened, *sources, *([given] if given else [])]
     check_folders(used, config.allow_licenses, noncommercial=noncommercial)
-    inputs = {"base": opened, **({"tokens": given} if given else {"documents": sources})}
-    with new_folder(out, stage="finetune", config=config, inputs=inputs, can_resume=True) as folder:
+    inputs = {
+        "base": opened,
+        **({"tokens": given} if given else {"documents": sources}),
+        **({"examples": hash_examples(paths)} if paths else {}),
+    }
+    with new_folder(
+        out,
+        stage="finetune",
+        config=config,
+        inputs=inputs,
+        can_resume=True,
+        is_private=any(file.is_private for file in config.examples),
+    ) as folder:
         require_torch("finetune")
+        folder.licenses.update(file.license for file in config.examples)
+        folder.attributions.update(f.attribution for f in config.examples if f.attribution)
         if given is not None:
             _learn_tokens(config, opened, given, folder)
         else:
-            _learn_spans(config, opened, sources, folder)
+            annotated = (e for s in sources for e in from_documents(read_documents(s.path)))
+            _learn_head(config, opened, [*annotated, *examples], folder)
         write_model_card(folder, "finetune", used)
     assert folder.manifest is not None  # written on leaving `with`
     return folder.manifest
 
 
+def default_form(has_tokens: bool, has_documents: bool, examples: Sequence[Example]) -> Form:
+    """Return the form that an input asks for.
+
+    Tokens are generated, spans are tagged, pairs go to a head over both, other texts to a head over
+    one.
+    """
+    if has_tokens:
+        return "generation"
+    kinds = {kind for example in examples for _, kind in example.answers}
+    if has_documents or "spans" in kinds or not examples:
+        return "tagging"
+    return "pair" if any(example.text_b is not None for example in examples) else "pooled"
+
+
 def _check_inputs(config: FinetuneConfig, tokens: Path | None, documents: Sequence[Path]) -> None:
-    has = {"tokens": tokens is not None, "documents": bool(documents)}
-    needed, other = (
-        ("tokens", "documents") if config.form == "generation" else ("documents", "tokens")
-    )
     place = f'[finetune] form = "{config.form}"'
-    if not has[needed]:
-        raise MissingInput(where=place, expected=needed)
-    if has[other]:
-        raise InvalidValue(where=f"{place}, {other}", found="given", expected=f"{needed} alone")
+    has = {
+        "tokens": tokens is not None,
+        "documents": bool(documents),
+        "examples": bool(config.examples),
+    }
+    needed = ("tokens",) if config.form in LANGUAGE_FORMS else ("examples",)
+    if config.form == "tagging":
+        needed = ("documents", "examples")
+    if not any(has[name] for name in needed):
+        raise MissingInput(where=place, expected=needed[0])
+    for name in has:
+        if has[name] and name not in needed:
+            expected = f"{needed[0]} alone"
+            raise InvalidValue(where=f"{place}, {name}", found="given", expected=expected)
 
 
 def _learn_tokens(
@@ -113,14 +199,14 @@ def _learn_tokens(
     import torch
 
     from rinsho.model.checkpoint import load_decoder
-    from rinsho.model.tagger import HEAD_RECORD
+    from rinsho.model.head_record import HEAD_RECORD
     from rinsho.tokenizer.tokenizer import read_tokenizer
     from rinsho.training.language import train_on_tokens, write_record, write_weights
     from rinsho.training.session import training_session
 
     if HEAD_RECORD in base.manifest.identity.files:
         expected = "weights of pretrain or of finetune for conversations"
-        raise ModelCannot(where=base.path.name, found="a tagger", expected=expected)
+        raise ModelCannot(where=base.path.name, found="weights with a head", expected=expected)
     tokenizer, other = read_tokenizer(base.path), read_tokenizer(tokens.path)
     if tokenizer.sha256 != other.sha256:
         raise TokenizerMismatch(
@@ -133,30 +219,57 @@ def _learn_tokens(
     write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
 
 
-def _learn_spans(
-    config: FinetuneConfig,
-    base: FinishedFolder,
-    sources: Sequence[FinishedFolder],
-    folder: OpenFolder,
+def _learn_head(
+    config: FinetuneConfig, base: FinishedFolder, examples: Sequence[Example], folder: OpenFolder
 ) -> None:
     import torch
 
     from rinsho.model.checkpoint import load_decoder
+    from rinsho.model.heads import save_text_heads
     from rinsho.model.tagger import Tagger, save_tagger
     from rinsho.tokenizer.tokenizer import read_tokenizer
     from rinsho.training.language import write_record
     from rinsho.training.session import training_session
-    from rinsho.training.tagging import sort_notes, tag_set, train_tagger
+    from rinsho.training.tagging import sort_notes, train_tagger
+    from rinsho.training.text_heads import train_text_heads
 
-    documents = (document for s in sources for document in read_documents(s.path))
-    notes = sort_notes(documents, config.max_documents)
-    tags = tag_set(notes.train)
-    if not tags.pairs:
-        found = f"{len(notes.train)} annotated documents, 0 spans"
-        raise NothingToLearn(where="documents, train", expected="the documents", found=found)
+    notes, tokenizer = sort_notes(examples, config.max_documents), read_tokenizer(base.path)
     with training_session(config) as session:
         decoder = load_decoder(base.path, dtype=torch.float32, dropout=config.dropout)
-        tagger = Tagger(decoder, read_tokenizer(base.path), tags)
-        finished = train_tagger(tagger, notes, config, session, folder)
-    save_tagger(tagger.eval(), folder.path, base.path)
-    write_record(sum(p.numel() for p in tagger.parameters()), folder, finished)
+        model = new_head(config, decoder, tokenizer, notes)
+        if isinstance(model, Tagger):
+            finished = train_tagger(model, notes, config, session, folder)
+            save_tagger(model.eval(), folder.path, base.path)
+        else:
+            finished = train_text_heads(model, notes, config, session, folder)
+            save_text_heads(model.eval(), folder.path, base.path)
+    write_record(sum(p.numel() for p in model.parameters()), folder, finished)
+
+
+def new_head(
+    config: FinetuneConfig, decoder: TrainableDecoder, tokenizer: Tokenizer, notes: Notes
+) -> Tagger | TextHeads:
+    """Put fresh heads for the tasks of some examples over a decoder.
+
+    Raises:
+        NothingToLearn: No example of the training split has an answer for the form.
+        InvalidValue: The form needs pairs, and a text stands alone.
+    """
+    from rinsho.model.heads import TextHeads
+    from rinsho.model.tagger import Tagger
+    from rinsho.training.tagging import tag_sets
+    from rinsho.training.text_heads import text_tasks
+
+    is_tagging = config.form == "tagging"
+    sets = tag_sets(notes.train) if is_tagging else {}
+    tasks = text_tasks(notes.train) if not is_tagging else ()
+    if not (sets or tasks):
+        what = "spans" if is_tagging else "answers"
+        found = f"{len(notes.train)} annotated documents, 0 {what}"
+        raise NothingToLearn(where="documents, train", expected="the documents", found=found)
+    if is_tagging:
+        return Tagger(decoder, tokenizer, sets, is_causal=config.is_causal)
+    if config.form == "pair" and any(e.text_b is None for e in (*notes.train, *notes.validation)):
+        raise InvalidValue(where="[finetune] examples", found="one text", expected="text_b")
+    form = "pair" if config.form == "pair" else "pooled"
+    return TextHeads(decoder, tokenizer, tasks, form=form, is_causal=config.is_causal)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rinsho.training.settings import TrainingConfig
 
-HEAD_PREFIXES = ("head.", "crf.")  # what starts from nothing in fine-tuning
+HEAD_PREFIX = "head."  # what starts from nothing in fine-tuning
 
 
 def new_optimizer(
@@ -24,7 +24,7 @@ def new_optimizer(
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        is_head = head_learning_rate is not None and name.startswith(HEAD_PREFIXES)
+        is_head = head_learning_rate is not None and name.startswith(HEAD_PREFIX)
         peak = head_learning_rate if is_head and head_learning_rate else config.learning_rate
         decay = config.weight_decay if decays(name, parameter) else 0.0
         groups.setdefault((peak, decay), []).append(parameter)
@@ -40,7 +40,7 @@ def new_optimizer(
 
 def decays(name: str, parameter: Tensor) -> bool:
     """Tell whether weight decay applies to a parameter."""
-    return parameter.ndim == 2 and "embed_tokens" not in name and not name.startswith("crf.")
+    return parameter.ndim == 2 and "embed_tokens" not in name and ".crf." not in name
 
 
 def rate_share(config: TrainingConfig, step: int, n_steps: int, share_done: float = 0.0) -> float:

@@ -14,7 +14,7 @@ from rinsho.model.drawing import draw_architecture
 from rinsho.model.presets import DecoderConfig, decoder_config
 from rinsho.runfile import RunFile, Step
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig
-from rinsho.training.finetune import FinetuneConfig
+from rinsho.training.finetune import FinetuneConfig, Form, default_form
 from rinsho.training.hardware import HARDWARE, HardwareTime
 from rinsho.training.plan_text import render_plan
 from rinsho.training.pretrain import PretrainConfig
@@ -42,7 +42,7 @@ class StepPlan:
     """The cost of one training step of a run file."""
 
     name: str
-    form: Literal["pretraining", "generation", "tagging"]
+    form: Form | Literal["pretraining"]
     parameters: Parameters
     tokens: TokenCount
     batch_tokens: int
@@ -78,10 +78,10 @@ def make_plan(run_file: RunFile) -> Plan:
 
 def _plan_step(run_file: RunFile, step: Step) -> StepPlan:
     config = cast(PretrainConfig | FinetuneConfig, step.config)
-    form = config.form if isinstance(config, FinetuneConfig) else "pretraining"
+    form = _form(step, config)
     shape = _shape(run_file, step)
     # Tagging sees both ways; full rows are the upper limit: documents do not see each other.
-    is_tagging = form == "tagging"
+    is_tagging = form in ("tagging", "pooled", "pair")
     seen = shape.context_length if is_tagging else cost.causal_mean(shape.context_length)
     flops_per_token = cost.count_flops(shape, seen, with_output=not is_tagging).training
     tokens = _count_tokens(run_file, step, config)
@@ -104,6 +104,12 @@ def _plan_step(run_file: RunFile, step: Step) -> StepPlan:
             hardware.time(flops_per_token * n_planned, memory.total) for hardware in HARDWARE
         ),
     )
+
+
+def _form(step: Step, config: PretrainConfig | FinetuneConfig) -> Form | Literal["pretraining"]:
+    if not isinstance(config, FinetuneConfig):
+        return "pretraining"
+    return config.form or default_form("tokens" in step.inputs, "documents" in step.inputs, ())
 
 
 def _inputs(run_file: RunFile, step: Step, slot: str) -> list[Step]:

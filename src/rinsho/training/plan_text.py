@@ -15,7 +15,10 @@ _WORDS = {
     "ja": {
         "pretraining": "事前学習",
         "generation": "指示学習（生成）",
+        "label-scoring": "指示学習（ラベルの尤度）",
         "tagging": "指示学習（固有表現）",
+        "pooled": "指示学習（文の判定）",
+        "pair": "指示学習（2文の判定）",
         "model": "モデル",
         "parameters": "パラメータ",
         "embedding": "埋め込み",
@@ -47,7 +50,10 @@ _WORDS = {
     "en": {
         "pretraining": "pre-training",
         "generation": "fine-tuning, generation",
+        "label-scoring": "fine-tuning, label scoring",
         "tagging": "fine-tuning, tagging",
+        "pooled": "fine-tuning, a head over texts",
+        "pair": "fine-tuning, a head over pairs",
         "model": "model",
         "parameters": "parameters",
         "embedding": "embedding",

@@ -1,73 +1,83 @@
-"""Learning to tag: gold spans to rows of tags, batches of them, and span F1 on held-out notes."""
+"""Learning to tag: gold spans to rows of tags, batches of them, and span F1 on held-out texts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from rinsho.corpus.document import Document
 from rinsho.corpus.sample import sample_key
-from rinsho.corpus.splits import split_of
 from rinsho.manifest import OpenFolder
 from rinsho.model.tagger import Tagger
 from rinsho.model.tags import TagSet
 from rinsho.text.spans import Span
+from rinsho.training.examples import Example
 from rinsho.training.finetune import FinetuneConfig
-from rinsho.training.loop import Finished, Loop
-from rinsho.training.optimizer import new_optimizer
+from rinsho.training.loop import Finished
 from rinsho.training.session import Session
-from rinsho.training.state import CheckpointStore, environment
+from rinsho.training.windowed import EpochOrder, fill, run_head
 
 
 @dataclass(slots=True)
 class Notes:
-    """The annotated documents of the two splits that training uses."""
+    """The annotated texts of the two splits that training uses."""
 
-    train: list[Document] = field(default_factory=list[Document])
-    validation: list[Document] = field(default_factory=list[Document])
+    train: list[Example] = field(default_factory=list[Example])
+    validation: list[Example] = field(default_factory=list[Example])
     n_skipped: Counter[str] = field(default_factory=Counter[str])  # by reason
 
 
-def sort_notes(documents: Iterable[Document], max_documents: int | None = None) -> Notes:
-    """Sort documents by split; those without annotation and the test split are skipped, counted.
+def sort_notes(examples: Iterable[Example], max_documents: int | None = None) -> Notes:
+    """Sort examples by split; those without an answer and the test split are skipped, counted.
 
     Args:
-        documents: Of every split.
+        examples: Of every split.
         max_documents: Of the training split, chosen by a hash of their ids.
     """
     notes = Notes()
-    for document in documents:
-        split = split_of(document)
-        if document.spans is None:
+    for example in examples:
+        if not example.answers:
             notes.n_skipped["not annotated"] += 1
-        elif split == "test":
+        elif example.split == "test":
             notes.n_skipped["test split"] += 1
         else:
-            (notes.train if split == "train" else notes.validation).append(document)
+            (notes.train if example.split == "train" else notes.validation).append(example)
     if max_documents is not None and len(notes.train) > max_documents:
         notes.n_skipped["max_documents"] = len(notes.train) - max_documents
         notes.train = sorted(notes.train, key=sample_key)[:max_documents]
     return notes
 
 
-def tag_set(documents: Iterable[Document]) -> TagSet:
-    """Return the tags for every pair of label and certainty in some documents."""
-    return TagSet(tuple(sorted({(s.label, s.certainty) for d in documents for s in d.spans or ()})))
+def spans_of(example: Example) -> dict[str, tuple[Span, ...]]:
+    """Return the gold spans of an example by task; a task that did not look at it is not there."""
+    return {
+        task: cast(tuple[Span, ...], answer)
+        for (task, kind), answer in example.answers.items()
+        if kind == "spans"
+    }
+
+
+def tag_sets(examples: Iterable[Example]) -> dict[str, TagSet]:
+    """Return for each task the tags of every pair of label and certainty in its spans."""
+    pairs: dict[str, set[tuple[str, str]]] = {}
+    for example in examples:
+        for task, spans in spans_of(example).items():
+            pairs.setdefault(task, set()).update((s.label, s.certainty) for s in spans)
+    return {task: TagSet(tuple(sorted(found))) for task, found in sorted(pairs.items()) if found}
 
 
 @dataclass(frozen=True, slots=True)
 class TagExample:
-    """One window of a document: its tokens behind `<s>`, and a tag for each of them."""
+    """One window of a text: its tokens behind `<s>`, and for each task a tag for each of them."""
 
     document_id: str
     tokens: tuple[int, ...]  # with `<s>`
-    tags: tuple[int, ...]  # without
+    tags: Mapping[str, tuple[int, ...]]  # without
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +90,40 @@ class TagExamples:
     n_lost: int
 
 
-def to_examples(documents: Iterable[Document], tagger: Tagger) -> TagExamples:
-    """Cut documents into windows and tag their tokens; a span over two windows counts as lost."""
-    examples: list[TagExample] = []
+def to_examples(examples: Iterable[Example], tagger: Tagger) -> TagExamples:
+    """Cut texts into windows and tag their tokens.
+
+    A span that two windows see is counted by the one whose core it begins in; one that is whole in
+    no window counts as lost.
+    """
+    rows: list[TagExample] = []
     n_spans = n_misaligned = n_found = 0
-    for document in documents:
-        spans = document.spans or ()
-        n_spans += len(spans)
-        for window in tagger.windows(document.text):
+    for example in examples:
+        by_task = {t: spans for t, spans in spans_of(example).items() if t in tagger.heads}
+        n_spans += sum(len(spans) for spans in by_task.values())
+        whole: dict[str, set[Span]] = {task: set() for task in by_task}
+        for window in tagger.windows(example.text):
             start, end = window.offsets[0][0], window.offsets[-1][1]
-            inside = [s for s in spans if start <= s.start and s.end <= end]
-            tagged = tagger.tags.to_tags(inside, window.offsets, document.text)
-            n_misaligned += tagged.n_misaligned
-            n_found += len(inside) - tagged.n_lost
+            tags: dict[str, tuple[int, ...]] = {}
+            for task, spans in by_task.items():
+                inside = [s for s in spans if start <= s.start and s.end <= end]
+                new = [s for s in inside if s not in whole[task]]
+                tagged = tagger.heads[task].tags.to_tags(inside, window.offsets, example.text)
+                tags[task] = tagged.tags
+                whole[task].update(inside)
+                n_found += max(0, len(new) - tagged.n_lost)
+                n_misaligned += min(len(new), tagged.n_misaligned)
             tokens = (tagger.tokenizer.bos_id, *window.tokens)
-            examples.append(TagExample(document.id, tokens, tagged.tags))
-    return TagExamples(tuple(examples), n_spans, n_misaligned, n_spans - n_found)
+            rows.append(TagExample(example.id, tokens, tags))
+    return TagExamples(tuple(rows), n_spans, n_misaligned, n_spans - n_found)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTags:
+    """The tags of one task in a batch."""
+
+    rows: Tensor  # (R,), int64: windows of the batch that the task looked at
+    tags: Tensor  # (R, L), int64, 0 behind a row's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +132,14 @@ class TagBatch:
 
     tokens: Tensor  # (T,), int64
     segment_lengths: tuple[int, ...]  # `<s>` included
-    tags: Tensor  # (B, L), int64, 0 behind a row's end
     lengths: Tensor  # (B,), int64, without `<s>`
+    tasks: Mapping[str, TaskTags]
     document_ids: tuple[str, ...]
 
     @property
     def n_counted(self) -> int:
         """Return the number of tags."""
-        return int(self.lengths.sum())
+        return sum(int(self.lengths[task.rows].sum()) for task in self.tasks.values())
 
     @property
     def n_tokens(self) -> int:
@@ -121,85 +149,82 @@ class TagBatch:
 
 def to_tag_batch(examples: Sequence[TagExample]) -> TagBatch:
     """Return the batch of some windows."""
+    longest = max(len(example.tokens) - 1 for example in examples)
+    tasks = sorted({task for example in examples for task in example.tags})
     return TagBatch(
         torch.tensor([token for example in examples for token in example.tokens]),
         tuple(len(example.tokens) for example in examples),
-        pad_sequence([torch.tensor(example.tags) for example in examples], batch_first=True),
-        torch.tensor([len(example.tags) for example in examples]),
+        torch.tensor([len(example.tokens) - 1 for example in examples]),
+        {task: _task_tags(task, examples, longest) for task in tasks},
         tuple(dict.fromkeys(example.document_id for example in examples)),
     )
 
 
+def _task_tags(task: str, examples: Sequence[TagExample], longest: int) -> TaskTags:
+    rows = [place for place, example in enumerate(examples) if task in example.tags]
+    tags = [torch.tensor(examples[place].tags[task]) for place in rows]
+    padded = pad_sequence([*tags, torch.zeros(longest, dtype=torch.int64)], batch_first=True)
+    return TaskTags(torch.tensor(rows), padded[:-1])
+
+
 class TaggingObjective:
-    """The tags of annotated documents.
+    """The tags of annotated texts.
 
     Args:
         tagger: The model.
         examples: Windows of the training split.
-        validation: Held-out documents with spans.
-        batch_tokens: Tokens of a step, at most; one window at least.
-        micro_batch_tokens: Tokens of a batch, at most; one window at least.
-        seed: Of the run.
+        validation: Held-out texts with spans.
+        order: What is read when.
     """
 
     def __init__(
         self,
         tagger: Tagger,
         examples: Sequence[TagExample],
-        validation: Sequence[Document],
-        *,
-        batch_tokens: int,
-        micro_batch_tokens: int,
-        seed: int,
+        validation: Sequence[Example],
+        order: EpochOrder,
     ) -> None:
         self.module, self._examples, self._validation = tagger, examples, validation
-        self._batch_tokens, self._micro_batch_tokens = batch_tokens, micro_batch_tokens
-        self._seed = seed
-        self._steps: tuple[int, list[list[TagExample]]] = (-1, [])
-
-    def _epoch(self, epoch: int) -> list[list[TagExample]]:
-        if self._steps[0] != epoch:
-            order = np.random.default_rng([self._seed, epoch]).permutation(len(self._examples))
-            self._steps = (epoch, _fill([self._examples[i] for i in order], self._batch_tokens))
-        return self._steps[1]
+        self._order = order
 
     def n_steps(self, epoch: int) -> int:
         """Return the steps of an epoch."""
-        return len(self._epoch(epoch))
+        return self._order.n_steps(epoch)
 
     def batches(self, epoch: int, step: int) -> list[TagBatch]:
         """Return the batches of a step; windows of like length go together."""
-        examples = sorted(self._epoch(epoch)[step], key=lambda e: (len(e.tokens), e.document_id))
-        return [to_tag_batch(some) for some in _fill(examples, self._micro_batch_tokens)]
+        rows = [self._examples[place] for place in self._order.step(epoch, step)]
+        rows.sort(key=lambda e: (len(e.tokens), e.document_id))
+        sizes = [len(row.tokens) for row in rows]
+        parts = fill(sizes, self._order.micro_batch_tokens)
+        return [to_tag_batch([rows[place] for place in part]) for part in parts]
 
     def summed_loss(self, batch: TagBatch) -> Tensor:
-        """Return -ln p(tags) summed over the windows, in nats."""
-        emissions_BLC = self.module.emissions(batch.tokens, batch.segment_lengths)
-        return self.module.crf.summed_loss(emissions_BLC, batch.tags, batch.lengths)
+        """Return -ln p(tags) summed over windows and tasks, in nats."""
+        hidden_BLD = self.module.hidden(batch.tokens, batch.segment_lengths)
+        losses = [
+            self.module.heads[task].summed_loss(
+                hidden_BLD[given.rows], given.tags, batch.lengths[given.rows]
+            )
+            for task, given in batch.tasks.items()
+        ]
+        return torch.stack(losses).sum()
 
     def measure(self) -> Mapping[str, float]:
-        """Return micro F1 of exact spans, label and certainty included, on held-out documents."""
+        """Return micro F1 of exact spans, label and certainty included, on held-out texts."""
         if not self._validation:
             return {}
-        found = self.module.spans_of([document.text for document in self._validation])
-        gold = [document.spans or () for document in self._validation]
-        return {"span_f1": round(span_f1(gold, found), 6)}
+        found = self.module.spans_by_task([example.text for example in self._validation])
+        pairs = [
+            (spans, by_task.get(task, ()))
+            for example, by_task in zip(self._validation, found, strict=True)
+            for task, spans in spans_of(example).items()
+        ]
+        return {"span_f1": round(span_f1([g for g, _ in pairs], [f for _, f in pairs]), 6)}
 
     def goodness(self, measures: Mapping[str, float]) -> float | None:
         """Keep the weights with the best F1."""
         return measures.get("span_f1")
-
-
-def _fill(examples: Sequence[TagExample], n_tokens: int) -> list[list[TagExample]]:
-    filled: list[list[TagExample]] = []
-    room = 0
-    for example in examples:
-        if len(example.tokens) > room:
-            filled.append([])
-            room = n_tokens
-        filled[-1].append(example)
-        room -= len(example.tokens)
-    return filled
 
 
 def span_f1(gold: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]) -> float:
@@ -216,21 +241,11 @@ def span_f1(gold: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]) -> 
 def train_tagger(
     tagger: Tagger, notes: Notes, config: FinetuneConfig, session: Session, folder: OpenFolder
 ) -> Finished:
-    """Train a tagger on the training split of some notes."""
+    """Train a tagger on the training split of some texts."""
     examples = to_examples(notes.train, tagger)
-    objective = TaggingObjective(
-        tagger,
-        examples.examples,
-        notes.validation,
-        batch_tokens=config.batch_tokens,
-        micro_batch_tokens=config.micro_batch_tokens,
-        seed=config.seed,
-    )
-    optimizer = new_optimizer(tagger, config, head_learning_rate=config.head_learning_rate)
-    store = CheckpointStore(folder.checkpoints, environment(session.threads, session.precision))
-    folder.threads, folder.precision = session.threads, session.precision
-    loop = Loop(objective, optimizer, config, session, store)
-    finished = loop.run("タグ付けの学習", "training to tag", config.patience)
+    order = EpochOrder([len(example.tokens) for example in examples.examples], config)
+    objective = TaggingObjective(tagger, examples.examples, notes.validation, order)
+    finished = run_head(objective, config, session, folder, "タグ付けの学習", "training to tag")
     folder.count(
         n_train_documents=len(notes.train),
         n_validation_documents=len(notes.validation),

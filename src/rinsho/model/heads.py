@@ -1,0 +1,247 @@
+"""Heads over a whole text or a pair of texts: one class, several labels at once, or a number.
+
+A text goes through the decoder once for all tasks; its vector is the mean of its hidden states over
+all windows. The form "pooled" puts a linear layer on it (a pair is read as one text, a line each);
+the form "pair" reads both texts apart and puts the layer on (u, v, |u - v|, u * v).
+
+Source:
+    Reimers & Gurevych 2019, "Sentence-BERT", section 3; u * v: Conneau et al. 2017, "InferSent".
+"""
+
+# T tokens of all windows one after another, N texts, D d_model
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rinsho.model.checkpoint import load_decoder, save_weights
+from rinsho.model.decoder import Decoder
+from rinsho.model.decoder_protocol import TrainableDecoder
+from rinsho.model.head_record import load_head, read_head, write_head
+from rinsho.model.windows import windows_of
+from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
+
+TextForm = Literal["pooled", "pair"]
+TaskKind = Literal["label", "labels", "value"]
+Text = tuple[str, str | None]  # a text, or a pair
+Rows = tuple[tuple[int, ...], ...]  # windows of one text, each behind `<s>`
+_FEATURES_OF_PAIR = 4
+_TOKENS_PER_BATCH = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class TextTask:
+    """One question to a text.
+
+    Attributes:
+        labels: In the order of the outputs; none for a number.
+        mean, scale: Of the numbers in training; the head learns (number - mean) / scale.
+    """
+
+    name: str
+    kind: TaskKind
+    labels: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the width of the head."""
+        return 1 if self.kind == "value" else len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a head says about a text."""
+
+    task: str
+    kind: TaskKind
+    labels: tuple[str, ...] = ()  # the one class, or every label that is likelier than not
+    probabilities: tuple[tuple[str, float], ...] = ()  # of each label of the task
+    value: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        if self.kind == "value":
+            return {"task": self.task, "value": self.value}
+        said = self.labels[0] if self.kind == "label" else list(self.labels)
+        return {"task": self.task, self.kind: said, "probabilities": dict(self.probabilities)}
+
+
+class TextHeads(nn.Module):
+    """A decoder with a linear head per task; heads start from zero.
+
+    Args:
+        decoder: The trunk.
+        tokenizer: The one that the decoder was trained with.
+        tasks: The questions.
+        form: How texts become vectors.
+        is_causal: Whether a token sees only those before it.
+    """
+
+    def __init__(
+        self,
+        decoder: TrainableDecoder,
+        tokenizer: Tokenizer,
+        tasks: Sequence[TextTask],
+        *,
+        form: TextForm = "pooled",
+        is_causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.decoder, self.tokenizer, self.is_causal = decoder, tokenizer, is_causal
+        self.tasks = tuple(tasks)
+        self.form: TextForm = form
+        width = decoder.config.d_model * (_FEATURES_OF_PAIR if form == "pair" else 1)
+        self.head = nn.ModuleList([nn.Linear(width, task.n_outputs) for task in tasks])
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def rows(self, text: Text) -> tuple[Rows, ...]:
+        """Return the tokens of a text: of both its parts where the form keeps them apart."""
+        first, second = text
+        if self.form == "pair":
+            return self._rows(first), self._rows(second or "")
+        return (self._rows(first if second is None else f"{first}\n{second}"),)
+
+    def _rows(self, text: str) -> Rows:
+        size, bos = self.decoder.config.context_length - 1, self.tokenizer.bos_id
+        rows = tuple((bos, *w.tokens) for w in windows_of(self.tokenizer, text, size))
+        return rows or ((bos,),)
+
+    def features(self, texts: Sequence[tuple[Rows, ...]]) -> Tensor:
+        """Return one vector a text: (N, D), or (N, 4 D) for pairs."""
+        parts = [part for text in texts for part in text]
+        vectors_ND = self._vectors(parts)
+        if self.form == "pooled":
+            return vectors_ND
+        u_ND, v_ND = vectors_ND[0::2], vectors_ND[1::2]
+        return torch.cat((u_ND, v_ND, (u_ND - v_ND).abs(), u_ND * v_ND), dim=-1)
+
+    def _vectors(self, parts: Sequence[Rows]) -> Tensor:
+        """Return the mean of the hidden states of each part, over all of its windows."""
+        device = next(self.decoder.parameters()).device
+        lengths = [len(row) for rows in parts for row in rows]
+        tokens = [token for rows in parts for row in rows for token in row]
+        tokens_T = torch.tensor(tokens, device=device)
+        hidden_TD = self.decoder.forward_hidden(tokens_T, lengths, is_causal=self.is_causal)
+        sizes = [sum(len(row) for row in rows) for rows in parts]
+        return torch.stack([part.mean(dim=0) for part in hidden_TD.float().split(sizes)])
+
+    def outputs(self, features_N: Tensor) -> list[Tensor]:
+        """Return the outputs of each task, shape (N, outputs of the task)."""
+        return [cast(nn.Linear, head)(features_N) for head in self.head]
+
+    @torch.no_grad()
+    def judge(self, texts: Sequence[Text]) -> list[list[Judgement]]:
+        """Answer every task about each text; texts of like length go through together."""
+        self.eval()
+        rows = [self.rows(text) for text in texts]
+        sizes = [n_tokens(row) for row in rows]
+        found: list[list[Judgement]] = [[] for _ in texts]
+        batch: list[int] = []
+        for place in sorted(range(len(texts)), key=sizes.__getitem__):
+            if batch and sum(sizes[one] for one in batch) + sizes[place] > _TOKENS_PER_BATCH:
+                self._judge_batch(batch, rows, found)
+                batch = []
+            batch.append(place)
+        if batch:
+            self._judge_batch(batch, rows, found)
+        return found
+
+    def _judge_batch(
+        self, places: list[int], rows: list[tuple[Rows, ...]], found: list[list[Judgement]]
+    ) -> None:
+        outputs = self.outputs(self.features([rows[place] for place in places]))
+        for task, output_NK in zip(self.tasks, outputs, strict=True):
+            for place, output_K in zip(places, output_NK.float(), strict=True):
+                found[place].append(to_judgement(task, output_K))
+
+
+def n_tokens(rows: Sequence[Rows]) -> int:
+    """Return the tokens of all windows of a text."""
+    return sum(len(row) for part in rows for row in part)
+
+
+def to_judgement(task: TextTask, output_K: Tensor) -> Judgement:
+    """Return what the outputs of a task mean."""
+    if task.kind == "value":
+        return Judgement(task.name, "value", value=task.mean + task.scale * float(output_K[0]))
+    is_label = task.kind == "label"
+    shares = (output_K.softmax(0) if is_label else output_K.sigmoid()).tolist()
+    pairs = tuple(zip(task.labels, cast(list[float], shares), strict=True))
+    best = (task.labels[int(output_K.argmax())],)
+    chosen = best if is_label else tuple(label for label, share in pairs if share > 0.5)
+    return Judgement(task.name, task.kind, chosen, pairs)
+
+
+def summed_text_loss(task: TextTask, outputs_NK: Tensor, targets_NK: Tensor) -> Tensor:
+    """Return the loss of a task summed over texts.
+
+    Args:
+        task: What the outputs stand for.
+        outputs_NK: Of the head.
+        targets_NK: 1 for each label that holds; of a number: standardized. One row a text.
+
+    Returns:
+        "label": cross-entropy in nats. "labels": its mean over the labels. "value": half the
+        square of the error.
+    """
+    if task.kind == "label":
+        return functional.cross_entropy(outputs_NK, targets_NK, reduction="sum")
+    if task.kind == "labels":
+        total = functional.binary_cross_entropy_with_logits(outputs_NK, targets_NK, reduction="sum")
+        return total / max(1, len(task.labels))
+    return 0.5 * (outputs_NK - targets_NK).square().sum()
+
+
+def save_text_heads(heads: TextHeads, folder: Path, tokenizer_from: Path) -> None:
+    """Write decoder, heads and tokenizer into an existing folder."""
+    assert isinstance(heads.decoder, Decoder)
+    save_weights(heads.decoder, folder, heads.tokenizer)
+    copy_tokenizer(tokenizer_from, folder)
+    write_head(
+        heads,
+        folder,
+        form=heads.form,
+        is_causal=heads.is_causal,
+        tasks=tuple(_describe(task) for task in heads.tasks),
+        tokenizer=heads.tokenizer,
+    )
+
+
+def _describe(task: TextTask) -> Mapping[str, Any]:
+    said: dict[str, Any] = {"name": task.name, "kind": task.kind, "labels": list(task.labels)}
+    return said | ({"mean": task.mean, "scale": task.scale} if task.kind == "value" else {})
+
+
+def load_text_heads(folder: Path) -> TextHeads:
+    """Check a folder of `finetune` with form = "pooled" or "pair", every byte, and load it.
+
+    Raises:
+        ModelCannot, TokenizerMismatch, WeightsMismatch: As `head_record.read_head`; and what
+            `manifest.open_folder` raises.
+    """
+    record, tokenizer = read_head(folder, "pooled", "pair")
+    tasks = [
+        TextTask(
+            task["name"],
+            task["kind"],
+            tuple(task["labels"]),
+            task.get("mean", 0.0),
+            task.get("scale", 1.0),
+        )
+        for task in record.tasks
+    ]
+    decoder = load_decoder(folder, dtype=torch.float32)
+    form = cast(TextForm, record.form)
+    heads = TextHeads(decoder, tokenizer, tasks, form=form, is_causal=record.is_causal)
+    load_head(heads, folder, record)
+    return heads.eval()
