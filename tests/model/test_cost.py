@@ -85,7 +85,7 @@ def test_activations_are_near_what_torch_keeps(config: DecoderConfig) -> None:
 
 def test_the_chunk_of_the_loss_is_that_of_the_loss() -> None:
     memory = cost.training_memory(PRESETS["100m"], 8_192, "fp32")
-    assert memory.loss_chunk == 4 * 3 * loss.N_CHUNK_LOGITS
+    assert memory.loss_chunk == 4 * 3 * loss.N_CHUNK_LOGITS["cpu"]
 
 
 def test_a_cache_has_the_bytes_of_its_tensors() -> None:

@@ -34,7 +34,7 @@ def whole(hidden: Tensor, weight: Tensor, labels: Tensor, mask: Tensor) -> Tenso
 def test_value_and_gradients_are_those_of_the_whole(n_tokens: int, n_rows: int, seed: int) -> None:
     ours, theirs = batch(n_tokens, seed), batch(n_tokens, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loss_module, "N_CHUNK_LOGITS", n_rows * 23)
+        patch.setitem(loss_module.N_CHUNK_LOGITS, "cpu", n_rows * 23)
         summed = summed_cross_entropy(*ours)
     expected = whole(*theirs)
     assert_close(summed, expected, rtol=1e-5, atol=1e-5)
@@ -43,6 +43,25 @@ def test_value_and_gradients_are_those_of_the_whole(n_tokens: int, n_rows: int, 
     for our_input, their_input in zip(ours[:2], theirs[:2], strict=True):
         assert our_input.grad is not None
         assert_close(our_input.grad, their_input.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_in_double_precision_the_gradient_is_that_of_torch() -> None:
+    ours, theirs = ([t.detach().double() for t in batch(40, 3)[:2]] for _ in range(2))
+    _, _, labels, mask = batch(40, 3)
+    for tensor in (*ours, *theirs):
+        tensor.requires_grad_()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(loss_module.N_CHUNK_LOGITS, "cpu", 3 * 23)
+        summed_cross_entropy(ours[0], ours[1], labels, mask).backward()
+    whole(theirs[0], theirs[1], labels, mask).backward()
+    for our_input, their_input in zip(ours, theirs, strict=True):
+        assert_close(our_input.grad, their_input.grad, rtol=1e-12, atol=1e-12)
+
+
+def test_large_logits_do_not_overflow() -> None:
+    hidden, weight, labels, mask = batch(6, 4)
+    ours = summed_cross_entropy(hidden * 1e3, weight * 1e3, labels, mask)
+    assert_close(ours, whole(hidden * 1e3, weight * 1e3, labels, mask), rtol=1e-5, atol=1.0)
 
 
 def test_without_gradients_the_value_is_the_same() -> None:

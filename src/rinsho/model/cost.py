@@ -8,7 +8,7 @@ from typing import Literal
 from rinsho.model.presets import DecoderConfig
 
 _BYTES = {"fp32": 4, "bf16": 2}
-_N_CHUNK_LOGITS = 1 << 21  # as in loss.py, which imports torch
+_N_CHUNK_LOGITS = 1 << 22  # as in loss.py, which imports torch
 _N_CHUNK_COPIES = 3  # logits, log-probabilities and the gradient in the stored precision
 
 
