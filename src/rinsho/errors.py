@@ -546,8 +546,14 @@ class PickleRefused(CheckpointError):
     code = "K007"
     ja = "pickle 形式の重みは読みません: {where}"
     en = "weights in a pickle are refused: {where}"
-    hint_ja = "safetensors 形式の重みを使ってください"
-    hint_en = "use weights in safetensors form"
+    hint_ja = (
+        "safetensors 形式の重みを使うか、出所を信頼できるなら変換してください: "
+        "transformers の AutoModelForCausalLM.from_pretrained(A).save_pretrained(B)"
+    )
+    hint_en = (
+        "use weights in safetensors form, or convert them if you trust their origin: "
+        "AutoModelForCausalLM.from_pretrained(A).save_pretrained(B) of transformers"
+    )
 
 
 class UnknownArchitecture(CheckpointError):
@@ -578,6 +584,30 @@ class ResumeRefused(CheckpointError):
     en = "a checkpoint of another environment: {where} (made under {expected}, here {found})"
     hint_ja = "同じ環境（threads など）で再開するか、.partial フォルダを消して実行し直してください"
     hint_en = "resume under the same one (threads, …), or delete the .partial folder and start anew"
+
+
+class ModelNotHere(CheckpointError):
+    """A model that is neither a folder nor in the hub's cache."""
+
+    code = "K020"
+    ja = "モデルのフォルダがなく、hub のキャッシュにもありません: {where}"
+    en = "no folder of that name, and no such model in the hub's cache: {where}"
+    hint_ja = "パスを確かめるか、接続できる計算機で `{expected}` を実行して持ち込んでください"
+    hint_en = "check the path, or run `{expected}` on a connected machine and bring the result"
+
+
+class ProgramRefused(CheckpointError):
+    """A model folder that asks for a program of its own to be run."""
+
+    code = "K021"
+    ja = "独自のプログラムを実行させるモデルは読みません: {where}（{found}）"
+    en = "a model that brings its own program is refused: {where} ({found})"
+    hint_ja = (
+        "実行はしません。transformers 自身が対応する種類なら {expected} の {found} を消してください"
+    )
+    hint_en = (
+        "it is never run; if transformers itself knows the model, delete {found} from {expected}"
+    )
 
 
 class EvaluationError(RinshoError):

@@ -10,15 +10,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from pydantic import ValidationError
 
-from rinsho.errors import UnknownArchitecture, WeightsMismatch
+from rinsho.errors import PathMissing, PickleRefused, UnknownArchitecture, WeightsMismatch
 from rinsho.model.presets import DecoderConfig, RopeScaling
 
+CONFIG = "config.json"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CLASSES = {
     "llama": "LlamaForCausalLM",
     "arcee": "ArceeForCausalLM",
@@ -197,3 +201,32 @@ def _refuse_what_differs(value: Mapping[str, Any], kind: str, where: str) -> Non
         found = "quantization_config: weights that are already quantised"
     if found is not None:
         raise UnknownArchitecture(where=where, found=found, expected=", ".join(CLASSES.values()))
+
+
+def read_config_file(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's config.json.
+
+    Raises:
+        PathMissing: There is none.
+        WeightsMismatch: It is no JSON object.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise PathMissing(where=f"{folder.name}/{CONFIG}")
+    try:
+        value: Any = json.loads(path.read_bytes())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise WeightsMismatch(where=f"{folder.name}/{CONFIG}", expected="JSON", found="other bytes")
+    return cast(dict[str, Any], value)
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a folder whose weights lie in a pickle, which can run any program.
+
+    Raises:
+        PickleRefused
+    """
+    if pickles := sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern)):
+        raise PickleRefused(where=f"{folder.name}/{pickles[0]}")

@@ -14,8 +14,14 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from rinsho.errors import PathMissing, PickleRefused, WeightsMismatch
-from rinsho.model.architecture import from_transformers, to_transformers
+from rinsho.errors import PathMissing, WeightsMismatch
+from rinsho.model.architecture import (
+    CONFIG,
+    from_transformers,
+    read_config_file,
+    refuse_pickles,
+    to_transformers,
+)
 from rinsho.model.decoder import Decoder
 from rinsho.model.presets import DecoderConfig
 from rinsho.model.tensor_file import (
@@ -33,16 +39,15 @@ __all__ = [
     "WEIGHTS",
     "SpecialIds",
     "load_decoder",
-    "read_config_file",
     "read_decoder_config",
     "save_weights",
+    "weight_files",
     "write_shards",
     "write_tensors",
 ]
 
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_SHARD_BYTES = 5_000_000_000  # as transformers' 5 GB: what hubs and copies take well
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # Files of old Llama models hold this table, which follows from the config.
 _COMPUTED = ".rotary_emb.inv_freq"
 
@@ -178,7 +183,7 @@ def load_decoder(
         decoder = Decoder(config, dropout=dropout)
     stored = {
         name: tensor
-        for path in _weight_files(folder)
+        for path in weight_files(folder)
         for name, tensor in list_tensors(path).items()
         if not name.endswith(_COMPUTED)
     }
@@ -220,26 +225,13 @@ def read_decoder_config(folder: Path) -> DecoderConfig:
     return from_transformers(read_config_file(folder), where=f"{folder.name}/{CONFIG}")
 
 
-def read_config_file(folder: Path) -> dict[str, Any]:
-    """Return the content of a folder's config.json.
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that hold a folder's weights; whether each is there is not checked.
 
     Raises:
-        PathMissing: There is none.
-        WeightsMismatch: It is no JSON object.
+        WeightsMismatch: The index is damaged.
+        PickleRefused, PathMissing: There are no safetensors.
     """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise PathMissing(where=f"{folder.name}/{CONFIG}")
-    try:
-        value: Any = json.loads(path.read_bytes())
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise WeightsMismatch(where=f"{folder.name}/{CONFIG}", expected="JSON", found="other bytes")
-    return cast(dict[str, Any], value)
-
-
-def _weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if index.is_file():
         try:
@@ -251,8 +243,7 @@ def _weight_files(folder: Path) -> list[Path]:
             raise WeightsMismatch(where=place, expected="an index", found="other JSON") from None
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
-    if pickles := sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern)):
-        raise PickleRefused(where=f"{folder.name}/{pickles[0]}")
+    refuse_pickles(folder)
     raise PathMissing(where=f"{folder.name}/{WEIGHTS}")
 
 
