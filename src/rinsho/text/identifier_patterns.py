@@ -6,21 +6,27 @@ Placeholders and identifiers already found are masked by NUL, which no piece tak
 from __future__ import annotations
 
 MASK = "\0"
-DASHES = "‐‑‒–—―−﹣ーｰ-"  # ends a class of characters: the last one stands for itself
+DASHES = "‐‑‒–—―−﹣ーｰ⁻₋─━~-"  # ends a class of characters: the last one stands for itself
 DASH = f"[{DASHES}]"
+REMARK = r"(?:[ ]?\((?![0+])[^()\0\n0-9]{0,16}\))?+"
+# A tag of XML or HTML, or the words before the value of a machine's message.
+_TAG = (
+    r"<[/A-Za-z!?][^<>\n\0]{0,80}>|(?<=[\s\"'{(<])(?:value|extension|text|content|data)[\"']?[ ]?"
+    r"[=:][ ]?"
+)
 # Between a label and its value: remark in brackets, colon, cell border, line end, opening bracket.
 GAP = (
-    r"[ \t]{0,8}+(?:\((?![0+])[^()\0\n0-9]{0,16}\))?+"
-    r"[ \t\n:;=|,、→>\"'\]】』」)〉》*＊・…._/#]{0,16}+"
-    r"(?:[はがの]、?)?+[ \t:]{0,3}+[\"'「『\[【〔〈《<]{0,2}+[ ]?+"
+    rf"[ \t]{{0,8}}+{REMARK}"
+    rf"(?:[ \t\n:;=|,、→>\"'\]}}】』」)〉》*＊・…._/#\\&`~⇒]|{_TAG}){{0,20}}+"
+    r"(?:[はがの]、?)?+[ \t:]{0,3}+[\"'「『\[【〔〈《<`]{0,2}+[ ]?+"
 )
 # Any words of the same sentence without a figure: for values that have a form of their own.
 FAR_GAP = r"[^0-9\0。]{0,20}?"
 # The same, but at least a colon, a blank, a cell border or a line end.
 FIRM_GAP = (
-    r"[ \t]{0,8}+(?:\([^()\0\n0-9]{1,16}\))?+"
-    r"(?:[ \t:=|→>\]】』」〉》\n]|(?<=[\"'])[,]|[\"'][:,]|,)"
-    r"[ \t\n:;=|\"'\]】』」〉》*・>→]{0,12}+[\"'「『\[【〔〈《<]{0,2}+"
+    rf"[ \t]{{0,8}}+{REMARK}"
+    rf"(?:[ \t:=|→⇒>\]】』」〉》\n*]|(?<=[\"'])[,]|[\"'][:,]|,|{_TAG})"
+    rf"(?:[ \t\n:;=|\"'\]】』」〉》*・>→⇒]|{_TAG}){{0,16}}+[\"'「『\[【〔〈《<]{{0,2}}+"
 )
 # The same; a blank alone is enough too.
 WIDE_GAP = FIRM_GAP.replace(r"(?:[ \t:=|", r"(?:(?<=[ \t])|[ \t:=|", 1)
