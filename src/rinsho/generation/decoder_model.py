@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
-from rinsho.generation.language_model import Sampling, Scored
+from rinsho.generation.language_model import LanguageModel, Sampling, Scored
 from rinsho.generation.sampling import choose_token, seeded_generator
+from rinsho.generation.transformers_model import TransformersModel
 from rinsho.manifest import open_folder
-from rinsho.model.checkpoint import load_decoder
+from rinsho.model.base import WEIGHT_STAGES, load_trainable
 from rinsho.model.decoder import Decoder
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
+from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 
 Tokens = tuple[int, ...]
@@ -174,26 +176,31 @@ def _batches(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
         yield batch
 
 
-def load_language_model(folder: Path) -> DecoderModel:
+def load_language_model(folder: Path) -> LanguageModel:
     """Open a weights folder, check every byte, and return its model.
 
-    It computes on a GPU where there is one, in bf16 where the device has it, else in fp32.
+    It computes on a GPU where there is one, in bf16 where the device has it, else in fp32. An
+    architecture that our decoder is not is run by transformers.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As in `open_folder`.
         ModelCannot: The weights were tuned to mark spans: they see both ways and cannot write.
         TokenizerMismatch: The folder's tokenizer has another size than its weights.
     """
-    weights = open_folder(folder, "pretrain", "finetune", "extend-weights").path
+    weights = open_folder(folder, *WEIGHT_STAGES).path
     if (weights / "head.json").is_file():
         raise ModelCannot(
             where=weights.name, found="a tagging head", expected="weights tuned for generation"
         )
     device = best_device()
-    decoder = load_decoder(weights, dtype=DTYPES[resolve_precision("auto", device)])
+    dtype = DTYPES[resolve_precision("auto", device)]
+    decoder = load_trainable(weights, dtype=dtype, device=device)
     tokenizer = read_tokenizer(weights)
     if tokenizer.vocab_size != decoder.config.vocab_size:
         raise TokenizerMismatch(
             where=weights.name, expected=decoder.config.vocab_size, found=tokenizer.vocab_size
         )
-    return DecoderModel(decoder.to(device), tokenizer, weights.name)
+    if isinstance(decoder, TransformersDecoder):
+        return TransformersModel(decoder, tokenizer, weights.name)
+    assert isinstance(decoder, Decoder)  # there is no third kind
+    return DecoderModel(decoder, tokenizer, weights.name)

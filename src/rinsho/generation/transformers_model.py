@@ -1,0 +1,129 @@
+"""A model of transformers as a language model: architectures that our decoder is not."""
+
+# T tokens of all segments, C tokens of one continuation, V vocabulary
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rinsho.errors import InvalidValue, SequenceTooLong
+from rinsho.generation.language_model import Sampling, Scored
+from rinsho.generation.sampling import choose_token, seeded_generator
+from rinsho.model.transformers_decoder import TransformersDecoder
+from rinsho.tokenizer.tokenizer import Tokenizer
+
+_MAX_PACKED_TOKENS = 4_096  # that go through the model at once
+
+
+class TransformersModel:
+    """Scores and generates token ids with any causal model; implements `LanguageModel`.
+
+    Args:
+        decoder: The model, on its device and in its precision.
+        tokenizer: The tokenizer it was trained with.
+        name: What reports call the model.
+    """
+
+    def __init__(self, decoder: TransformersDecoder, tokenizer: Tokenizer, name: str) -> None:
+        self._decoder = decoder.eval()
+        self._tokenizer = tokenizer
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Return the name that reports show."""
+        return self._name
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer that the model was trained with."""
+        return self._tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """Return the most tokens the model sees at once."""
+        return self._decoder.config.context_length
+
+    def log_likelihoods(
+        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[Scored]:
+        """Score (prompt, continuation) pairs of token ids, in the order of the requests.
+
+        Raises:
+            SequenceTooLong: A pair does not fit the context; nothing is cut.
+            InvalidValue: A prompt is empty.
+        """
+        for number, (prompt, continuation) in enumerate(requests):
+            self._check(prompt, len(continuation), f"request {number}")
+        by_length = sorted(range(len(requests)), key=lambda n: sum(map(len, requests[n])))
+        scored: dict[int, Scored] = {}
+        batch: list[int] = []
+        for number in by_length:
+            longest = sum(map(len, requests[number]))
+            if batch and longest * (len(batch) + 1) > _MAX_PACKED_TOKENS:
+                scored |= self._score_packed(requests, batch)
+                batch = []
+            batch.append(number)
+        scored |= self._score_packed(requests, batch) if batch else {}
+        return [scored[number] for number in range(len(requests))]
+
+    @torch.inference_mode()
+    def _score_packed(
+        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]], numbers: Sequence[int]
+    ) -> dict[int, Scored]:
+        """Score pairs as segments that do not see each other."""
+        segments = [[*requests[n][0], *requests[n][1]] for n in numbers]
+        lengths = [len(segment) for segment in segments]
+        tokens_T = self._tensor([token for segment in segments for token in segment])
+        hidden = self._decoder.forward_hidden(tokens_T, lengths).split(lengths)
+        return {
+            n: self._score(self._decoder.logits(one[len(requests[n][0]) - 1 : -1]), requests[n][1])
+            for n, one in zip(numbers, hidden, strict=True)
+        }
+
+    def _score(self, logits_CV: Tensor, continuation: Sequence[int]) -> Scored:
+        labels_C = self._tensor(continuation)
+        log_probs_CV = logits_CV.float().log_softmax(-1)
+        picked_C = log_probs_CV.gather(1, labels_C[:, None])[:, 0]
+        is_greedy = bool((log_probs_CV.argmax(-1) == labels_C).all())
+        return Scored(float(picked_C.double().sum()), len(continuation), is_greedy)
+
+    def generate(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
+        """Yield token ids until the end of turn (not yielded), the limit or the context's end.
+
+        Raises:
+            SequenceTooLong: The prompt leaves no room for an answer.
+            InvalidValue: The prompt is empty.
+        """
+        self._check(prompt, 1, "the prompt")
+        n_new = min(sampling.max_new_tokens, self.context_length - len(prompt))
+        return self._generate(list(prompt), n_new, sampling)
+
+    def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
+        stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)
+        generator = seeded_generator(sampling)
+        tokens, cache = prompt, None
+        for _ in range(n_new):
+            with torch.inference_mode():
+                output: Any = self._decoder.inner(
+                    input_ids=self._tensor([tokens]), past_key_values=cache, use_cache=True
+                )
+                token = choose_token(output.logits[0, -1], sampling, generator)
+            if token in stops:
+                return
+            yield token
+            tokens, cache = [token], output.past_key_values
+
+    def _check(self, prompt: Sequence[int], n_more: int, where: str) -> None:
+        if not prompt:
+            raise InvalidValue(where=where, found="an empty prompt", expected="one token or more")
+        n_tokens = len(prompt) + n_more
+        if n_tokens > self.context_length:
+            raise SequenceTooLong(where=where, expected=self.context_length, found=n_tokens)
+
+    def _tensor(self, tokens: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(tokens, dtype=torch.int64, device=self._decoder.output_weight.device)
