@@ -610,6 +610,26 @@ class ProgramRefused(CheckpointError):
     )
 
 
+class AdapterMismatch(CheckpointError):
+    """An adapter that was not made for the base it is put on."""
+
+    code = "K030"
+    ja = "アダプターが土台のモデルと合いません: {where}（必要 {expected}、実際 {found}）"
+    en = "the adapter does not fit the base: {where} (needs {expected}, found {found})"
+    hint_ja = "アダプターを学習したときの土台を --base で指定してください"
+    hint_en = "give the base that the adapter was trained on with --base"
+
+
+class TemplateRefused(CheckpointError):
+    """A chat template that cannot be rendered, or whose answers cannot be told apart."""
+
+    code = "K031"
+    ja = "チャットテンプレートを使えません: {where}（{found}）"
+    en = "the chat template cannot be used: {where} ({found})"
+    hint_ja = "{expected} を満たすテンプレートに直すか、別のモデルを使ってください"
+    hint_en = "mend the template ({expected}) or use another model"
+
+
 class EvaluationError(RinshoError):
     """Benchmarks, answers and scores."""
 
