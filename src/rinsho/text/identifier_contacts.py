@@ -12,29 +12,38 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 # ------------------------------------------------------------------------------ telephone
 
-_JOINT = rf"(?:[ ]?(?:{DASH}|[._・局])[ ]?|[ ])"
-_ABROAD = r"\+[ ]?81[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?[1-9][0-9]{0,3}"
-_AREA = rf"(?:{_ABROAD}|\([ ]?0[1-9][0-9]{{0,3}}[ ]?\)|0[1-9][0-9]{{0,3}})"
-_GROUPS = (
-    rf"{_AREA}(?:{_JOINT}|[ ]?\([ ]?|(?<=\))[ ]?)[0-9]{{1,4}}"
-    rf"(?:{_JOINT}|[ ]?\)[ ]?{DASH}?[ ]?)[0-9]{{3,4}}"
-)
+_JOINT = rf"(?:[ ]?(?:{DASH}|[._・局])[ ]?|[ ]{{1,2}}|[ ]?{DASH}?\([ ]?|[ ]?\)[ ]?{DASH}?[ ]?)"
+_ABROAD = r"(?:\+[ ]?|00|010-?)81[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?[1-9][0-9]{0,3}"
+_AREA = rf"(?:{_ABROAD}|\([ ]?(?:{_ABROAD}|0[1-9][0-9]{{0,3}})[ ]?\)|0[1-9][0-9]{{0,3}})"
+_GROUPS = rf"{_AREA}(?:{_JOINT}|(?<=\)))[0-9]{{1,4}}{_JOINT}[0-9]{{3,4}}"
 _NUMBER = (
     rf"(?:{_GROUPS}|0[5-9]0{_JOINT}?[0-9]{{4}}{_JOINT}?[0-9]{{4}}"
     rf"|0[1-9][0-9]{{8,9}}|\+81[0-9]{{9,10}})"
 )
+_BOXED = r"0(?:[ |]{1,2}[0-9]){9,10}"  # one digit a box
+_LOCAL = rf"[2-9][0-9]{{0,3}}(?:{_JOINT}|の)[0-9]{{4}}"
+_KANJI_DIGIT = "[〇一二三四五六七八九零]"
+_IN_KANJI = rf"[〇零]{_KANJI_DIGIT}{{1,3}}(?:{_JOINT}|の){_KANJI_DIGIT}{{1,4}}(?:{_JOINT}|の){_KANJI_DIGIT}{{3,4}}"
 _NOT_INSIDE = rf"(?<![0-9A-Za-z_+/.,#])(?<![0-9]{DASH})"
 _NOT_LONGER = rf"(?![0-9A-Za-z])(?!{DASH}[0-9])(?![.,][0-9])"
 _PHONE_CUES = (
-    "TEL Tel tel FAX Fax fax ファックス ファクス ファクシミリ 電話 携帯 連絡先 直通 ℡ ☎ 📞 📱 Phone"
-    " phone PHONE Mobile mobile 自宅 実家 緊急時 ケータイ スマホ 代表 telecom val"
-    "ue home work mobile_phone phoneNumber phone_number PhoneNumber telephone Tel"
-    "ephone T F 連絡用 でんわ 電話番号 携帯電話 自宅電話 固定電話 勤務先電話 日中連絡先 夜間連絡先"
-    " 緊急連絡先 電 携 ｔｅｌ Cell cell TEL/FAX TEL・FAX 電話/FAX 転送電話 問合せ先 問い合わせ先"
+    "TEL Tel tel FAX Fax fax ファックス ファクス ファクシミリ ﾌｧｯｸｽ 電話 携帯 連絡先 直通 ℡ ☎ 📞 📱 ✆ ☏ Phone phone"
+    " Mobile mobile Cell cell 自宅 実家 緊急時 緊急 ケータイ ｹｰﾀｲ スマホ ｽﾏﾎ 代表 telecom value home work"
+    " mobile_phone phoneNumber phone_number PhoneNumber telephone Telephone T F M でんわ 電 固定 自宅電話"
+    " 呼出 呼び出し 転送 問合せ先 問い合わせ先 問合先 お問合せ お問い合わせ 連絡用 日中 夜間 時間外 職場 勤務先 番号"
+    " デンワ テレフォン contact Contact tel_no telNo 折り返し 折返し コールバック"
+)
+_LABEL_REST = (
+    r"(?:番 ?号|電 ?話|先|No[.]?|NO[.]?|携帯|自宅|勤務先|職場|[/・&､、][ ]?(?:FAX|TEL|電話|携帯)|[.]|[①-⑩0-9](?=[ :]))"
+    r"{0,3}+"
 )
 _CUED_PHONE = (
-    rf"(?:番号|電話|電話番号|先|No[.]?|[/・&]FAX|[.])?(?:\([^()\0\n]{{1,8}}\))?{GAP}(?:\((?!0))?"
-    rf"(?P<value>{_NUMBER}|[2-9][0-9]{{1,3}}{DASH}[0-9]{{4}})(?![0-9])(?!{DASH}[0-9])"
+    rf"{_LABEL_REST}(?:\([^()\0\n]{{1,12}}\))?{GAP}(?:\((?!0))?(?:tel:|TEL:|Tel:)?"
+    rf"(?P<value>{_NUMBER}|{_LOCAL}|{_BOXED}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
+)
+# A dialogue: the words of the question stand between the cue and the number.
+_ASKED = (
+    rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
 )
 _EXTENSION_CUES = "内線 PHS phs Phs ピッチ ポケベル ext Ext EXT (内)"
 _EXTENSION = (
@@ -53,8 +62,8 @@ def _is_phone(value: str) -> bool:
     [True, True, False]
     """
     digits = "".join(c for c in value if c in _DIGITS)
-    if "+" in value:
-        return 10 <= len(digits) <= 13
+    if "+" in value or digits.startswith(("0081", "01081")):
+        return 10 <= len(digits) <= 16
     if digits.startswith(("020", "060")) and _TWO_DIGITS.match(value):  # 06-0123-4567
         return len(digits) == 10
     if digits.startswith(("050", "070", "080", "090", "020", "060")):
@@ -63,35 +72,36 @@ def _is_phone(value: str) -> bool:
 
 
 def _is_cued_phone(value: str) -> bool:
-    return value[0] in "23456789" or _is_phone(value)
+    if value[0] in "23456789〇零":  # a local number, or one in kanji
+        return True
+    return _is_phone(value) or 9 <= sum(c in _DIGITS for c in value) <= 12
 
 
 # ---------------------------------------------------------------------------- postal code
 
-_CODE = rf"[0-9]{{3}}[ ]?{DASH}[ ]?[0-9]{{4}}"
-_BOXES = (  # one digit a box, or a blank for the hyphen
-    rf"[0-9]{{3}}[ ][0-9]{{4}}|[0-9](?:[ |][0-9]){{2}}[ |]?{DASH}?[ |]?[0-9](?:[ |][0-9]){{3}}"
+_CODE = rf"[0-9]{{3}}[ ]?(?:{DASH}|[ ・_の])[ ]?[0-9]{{4}}"
+_BOXES = (  # one digit a box
+    rf"[0-9](?:[ |]{{1,3}}[0-9]){{2}}[ |]{{0,3}}(?:{DASH}|の)?[ |]{{0,3}}[0-9](?:[ |]{{1,3}}[0-9]){{3}}"
 )
+_KANJI_CODE = r"[〇一二三四五六七八九]{3}(?:[‐-―−ー－の-])?[〇一二三四五六七八九]{4}"
+_ANY_CODE = rf"(?:{_CODE}|[0-9]{{7}}|{_BOXES}|{_KANJI_CODE})(?![0-9A-Za-z])(?!{DASH}[0-9])"
 _BEFORE_PLACE = (
-    rf"(?=[ \t\n,|\"、):]{{0,4}}+(?:住所:?[ ]?)?(?:{PREFECTURE}|[一-龠ヶ]{{1,6}}[市区郡]))"
+    rf"(?=[ \t\n,|\"'、):\])」]{{0,4}}+(?:(?:住 ?所|所在地):?[ ]?)?(?:{PREFECTURE}|[一-龠々ヶケ]{{1,6}}[市区郡]"
+    rf"|[A-Z0-9][A-Za-z0-9, -]{{2,40}}-(?:shi|ku|cho|machi|gun)))"
 )
 _BARE_CODE = (
-    rf"(?<![0-9A-Za-z.])(?<!{DASH})(?:[0-9]{{3}}{DASH}[0-9]{{4}}(?!{DASH}|[0-9]){_BEFORE_PLACE}"
-    rf"|[0-9]{{7}}(?=[ \t,|\"]{{1,3}}+{PREFECTURE}))"
+    rf"(?<![0-9A-Za-z.])(?<!{DASH})(?:[0-9]{{3}}{DASH}[0-9]{{4}}(?!{DASH}|[0-9])"
+    rf"(?:{_BEFORE_PLACE}|(?=,?[ ]?(?:JAPAN|Japan|JPN|日本)))"
+    rf"|[0-9]{{7}}(?=[ \t,|\"']{{1,4}}+{PREFECTURE}))"
+)
+_POSTAL_CUES = (
+    "郵便番号 郵便 〒番号 郵便No ZIP Zip zip ZipCode zipcode zip_code zipCode ZIPCODE postalCode postal_code"
+    " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal 郵〒 〒"
 )
 
-_postal_cues = [
-    "postalCode",
-    "postal_code",
-    "PostalCode",
-    "POSTAL",
-    "postcode",
-    "zipcode",
-    "zip_code",
-    "ZipCode",
-    "郵便No",
-]
-_postal_cues += ["Postal Code", "postal code", "Postal code", "郵便 番号"]
+_POSTAL_REST = (
+    rf"(?:[ _]?(?i:code|no)|コード|番号)?\.?{GAP}(?:No[.]?)?[〒(]?[ ]?(?P<value>{_ANY_CODE})"
+)
 
 # --------------------------------------------------------------------------- mail and URL
 
@@ -157,21 +167,17 @@ CONTACT_RULES = (
         "mail", (Begin(" ", "@"), Begin("_ ", "aAア", "tTッ"), Begin(" ", "([<", "aAア")), _mail, 1
     ),
     Rule("url", begins((".jp", ".com", ".net", ".org", ".inf", ".edu", ".gov")), _bare_host, 3),
-    Rule(
-        "postal_code",
-        begins("〒〠"),
-        finder(rf"[〒〠][ ]?:?[ \n]?(?P<value>{_CODE}|[0-9]{{7}}|{_BOXES})(?![0-9])"),
-        4,
-    ),
+    Rule("postal_code", begins("〒〠"), finder(rf"[〒〠]{_POSTAL_REST}"), 4),
     cued(
         "postal_code",
-        ("郵便番号", "郵便", "ZIP", "Zip", "zip", "〒番号", *_postal_cues),
-        rf"(?:[ ]?(?i:code)|コード)?{GAP}[〒(]?[ ]?(?P<value>{_CODE}|[0-9]{{7}}|{_BOXES})(?![0-9])",
+        [*_POSTAL_CUES.split(), "郵 便 番 号", "郵便 番号", "郵 便", "郵便  番号"],
+        _POSTAL_REST,
         priority=4,
+        has_digit=False,
     ),
     Rule(
         "postal_code",
-        (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、(|\t":・。]」>/;=)*■●'),),
+        (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、(|\t":・。]」>/;=)*■●\'^'),),
         finder(_BARE_CODE),
         9,
     ),
@@ -182,10 +188,12 @@ CONTACT_RULES = (
             Begin("(", "0", "123456789"),
             Begin("(", " ", "0"),
             Begin("+", "8 "),
+            Begin("0", "0", "8"),
         ),
         finder(_NOT_INSIDE + _NUMBER + _NOT_LONGER, _is_phone),
         11,
     ),
-    cued("phone", _PHONE_CUES.split(), _CUED_PHONE, _is_cued_phone, priority=8, has_digit=True),
+    cued("phone", [*_PHONE_CUES.split(), "電 話", "電  話", "携 帯", "連 絡 先"], _CUED_PHONE, _is_cued_phone, priority=8, has_digit=True),
+    cued("phone", ("電話",), _ASKED, _is_cued_phone, priority=8, has_digit=True),
     cued("phone", _EXTENSION_CUES.split(), _EXTENSION, priority=8, has_digit=True),
 )

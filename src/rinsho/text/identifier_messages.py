@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
-from rinsho.text.identifier_anchors import Begin, Rule, begins, finder
+from rinsho.text.identifier_anchors import Begin, Find, Rule, begins, finder
+from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_name_reading import is_roman_name, read_name
 from rinsho.text.identifier_surnames import is_kana_surname, is_surname
 
+_DIGITS = "0123456789"
 _WORD = r"[一-龠々〆ヶ﨑髙ぁ-んァ-ヶーA-Za-z'-]"
 _BEFORE_CARET = re.compile(rf"(?<![^\s|~=:\[\"'(>,])(?P<family>{_WORD}{{1,16}})\Z")
 _GROUP = rf"{_WORD}{{1,16}}\^{_WORD}{{1,16}}"
@@ -18,11 +21,15 @@ _OF_PERSON = re.compile(r"PID\||NK1\||PV1\||\bPN\b|[Nn]ame|NAME|[Pp]atient|PATIE
 
 def _around_caret(text: str, place: int) -> tuple[int, int] | None:
     """Read family name, caret and given name, with the same in other letters after `=`."""
+    if text[place + 1 : place + 2] in ("^", "|") or not text[place - 1 : place].strip():
+        return None
     before = _BEFORE_CARET.search(text, max(0, place - 18), place)
     after = before and _AFTER_CARET.match(text, place)
     if not before or not after:
         return None
     family, given = before["family"], after["given"]
+    if family.isascii() != given.isascii():
+        return None
     if family.isascii():
         is_name = is_roman_name(family) and is_roman_name(given) and len(family) > 1
         is_name &= "=" in after[0] or bool(
@@ -65,30 +72,149 @@ def _in_key(text: str, place: int) -> tuple[int, int] | None:
 _ONE_KANJI = re.compile('[一-龠](?=[<"])')
 
 
-def _field(segment: str, number: int, value: str) -> str:
-    """Return a pattern of one field of an HL7 segment."""
-    return rf"{segment}\|(?:[^|\n]{{0,120}}\|){{{number - 1}}}(?P<value>{value})(?=[|~^\n]|$)"
+# ---------------------------------------------------------------------- fields of HL7 version 2
+
+_SEGMENT = re.compile(r"(?:PID|NK1|PV1|IN1|GT1|MRG|ORC|OBR|PD1|ROL|STF)\|")
+_N_SEGMENT = 500  # characters of a segment that are read back
+# Fields of each segment that hold a kind; a field's number as in the standard, from 1.
+_FIELDS: dict[IdentifierKind, dict[str, frozenset[int]]] = {
+    "record_number": {
+        "PID": frozenset((2, 3, 4, 18)),
+        "PV1": frozenset((19,)),
+        "MRG": frozenset((1, 3, 5)),
+        "ORC": frozenset((2, 3)),
+        "OBR": frozenset((2, 3)),
+    },
+    "insurance_number": {"IN1": frozenset((3, 36, 49)), "PID": frozenset((19,))},
+    "birth_date": {"PID": frozenset((7,)), "NK1": frozenset((16,)), "IN1": frozenset((18,))},
+    "phone": {
+        "PID": frozenset((13, 14)),
+        "NK1": frozenset((5, 6, 31)),
+        "GT1": frozenset((6, 7)),
+        "STF": frozenset((10,)),
+        "ORC": frozenset((14, 23)),
+    },
+    "address": {
+        "PID": frozenset((11,)),
+        "NK1": frozenset((4, 32)),
+        "IN1": frozenset((19,)),
+        "GT1": frozenset((5,)),
+        "ORC": frozenset((22, 24)),
+        "STF": frozenset((11,)),
+    },
+    "name": {
+        "PID": frozenset((5, 6, 9)),
+        "NK1": frozenset((2, 30)),
+        "PV1": frozenset((7, 8, 9, 17, 52)),
+        "IN1": frozenset((16,)),
+        "GT1": frozenset((3, 4)),
+        "MRG": frozenset((7,)),
+        "ORC": frozenset((10, 11, 12, 19)),
+        "OBR": frozenset((16, 28, 32, 34)),
+        "PD1": frozenset((4,)),
+        "ROL": frozenset((4,)),
+        "STF": frozenset((3,)),
+    },
+    "workplace": {"NK1": frozenset((13,)), "GT1": frozenset((16, 51)), "IN1": frozenset((11,))},
+}
+_FIELDS["postal_code"] = _FIELDS["address"]
+_LETTERS = r"[一-龠々〆ヶ﨑髙ぁ-んァ-ヶーA-Za-z'’-]"
+_VALUES: dict[IdentifierKind, re.Pattern[str]] = {
+    "record_number": re.compile(r"(?=[0-9A-Za-z-]{0,20}[0-9])[0-9A-Za-z-]{3,24}"),
+    "insurance_number": re.compile(r"(?=[^|^~]{0,12}[0-9])[0-9A-Za-z一-龠・-]{4,24}"),
+    "birth_date": re.compile(r"(?:18|19|20)[0-9]{2}[-/]?[0-9]{2}[-/]?[0-9]{2}"),
+    "phone": re.compile(r"(?=[^|^~]{9})[0-9()+ -]{9,18}"),
+    "postal_code": re.compile(r"〒?(?P<value>[0-9]{3}-?[0-9]{4})"),
+    "address": re.compile(
+        r"(?=[^|^~]{0,40}[都道府県市区町村郡0-9])(?![0-9]{3}-?[0-9]{4}[|^~\n])(?:〒?[0-9]{3}-[0-9]{4}[ ]?)?"
+        r"(?P<value>[^|^~\n\0&]{2,80})"
+    ),
+    "name": re.compile(rf"{_LETTERS}{{1,16}}(?:[ ^]{_LETTERS}{{1,16}})?"),
+    "workplace": re.compile(r"(?=[^|^~]{0,20}[一-龠ァ-ヶA-Za-z])[^|^~\n\0]{2,40}"),
+}
+_END_OF_FIELD = frozenset("|^~&\n")
+_NO_NAME = re.compile(
+    r"(?:[A-Z]{1,4}[0-9]*|Dr|MD|I|P|L|MR|PI|JPN|HL7[0-9]*|本人|妻|夫|父|母|子|長男|長女)"
+    r"(?=[|^~]|$)|[A-Z]{1,3}\^"
+)
 
 
+@functools.lru_cache(2)
+def _has_segments(text: str) -> bool:
+    return _SEGMENT.search(text) is not None
+
+
+def _field_of(text: str, place: int) -> tuple[str, int, int]:
+    """Return segment and field of the component that begins behind a sign, and where the field is.
+
+    The segment is empty where the sign is part of no message.
+    """
+    low = max(0, place - _N_SEGMENT, text.rfind("\n", 0, place) + 1)
+    starts = [match for match in _SEGMENT.finditer(text, low, place + 1)]
+    if not starts:
+        return "", 0, place
+    segment = starts[-1]
+    number = text.count("|", segment.start(), place + 1)
+    return segment[0][:3], number, text.rfind("|", segment.start(), place + 1) + 1
+
+
+def _component(kind: IdentifierKind) -> Find:
+    """Return a function that reads a component of a field that holds a kind."""
+    fields, value = _FIELDS[kind], _VALUES[kind]
+    is_one = kind in ("record_number", "birth_date", "insurance_number", "workplace")
+
+    def find(text: str, place: int) -> tuple[int, int] | None:
+        if text[place] == "^" and is_one:
+            return None
+        if text[place + 1 : place + 2] in _END_OF_FIELD or not _has_segments(text):
+            return None
+        segment, number, start = _field_of(text, place)
+        if number not in fields.get(segment, ()):
+            return None
+        match = value.match(text, place + 1)
+        if match is None or text[match.end() : match.end() + 1] not in _ENDS:
+            return None
+        if kind == "name" and not _is_name_component(text, start, place, match):
+            return None
+        return match.span("value") if "value" in match.groupdict() else match.span()
+
+    return find
+
+
+_ENDS = frozenset((*_END_OF_FIELD, ""," ", "\t", "、", "。", ",", "/"))
+
+
+def _is_name_component(text: str, start: int, place: int, match: re.Match[str]) -> bool:
+    """Tell whether a component of a name's field is one: no code of its type or its table."""
+    if text[place] == "^" and not (text[start:place].isalnum() or "=" in text[start:place]):
+        return False  # only behind the number of a member of staff: 284^小倉^酉蔵
+    return not _NO_NAME.match(text, match.start()) and match.end() - match.start() > 1
+
+
+_IN_MESSAGE = (Begin("|"), Begin("^", "", "", ""), Begin("~"))
 MESSAGE_RULES = (
     Rule("name", (Begin("^", "", "", ""),), _around_caret, 19),
     Rule("name", (Begin('<"', "", "", ""),), _in_key, 19),
-    Rule("record_number", begins(["PID|"]), finder(_field("PID", 3, "[0-9A-Za-z-]{3,24}")), 5),
-    Rule("birth_date", begins(["PID|"]), finder(_field("PID", 7, "(?:18|19|20)[0-9]{6}")), 5),
-    Rule("phone", begins(["PID|"]), finder(_field("PID", 13, r"[0-9()+-]{9,16}")), 5),
-    Rule(
-        "address",
-        begins(["PID|"]),
-        finder(
-            r"PID\|(?:[^|\n]{0,120}\|){10}(?P<value>[^|\n\0]{2,80}?)(?=\^{0,3}[0-9]{3}-?[0-9"
-            r"]{4}|[|~\n]|$)"
-        ),
-        5,
-    ),
+    *(Rule(kind, _IN_MESSAGE, _component(kind), 1) for kind in _FIELDS),
     Rule(
         "record_number",
         begins(["<id ", "<id\t"]),
         finder(r"<id[ ][^<>\n]{0,60}?extension=\"(?P<value>[0-9A-Za-z-]{3,24})\""),
+        5,
+    ),
+    Rule(
+        "record_number",
+        begins(['"identif', "<identif"]),
+        finder(
+            r"[\"<]identifiers?[\">][^\0]{0,160}?[\"< ]value[\"]?[ ]?[:=>][ ]?\"?"
+            r"(?P<value>(?=[A-Za-z-]{0,8}[0-9])[0-9A-Za-z-]{3,24})(?=[\"<])"
+        ),
+        5,
+    ),
+    Rule(
+        "postal_code",
+        (Begin("^", _DIGITS, _DIGITS),),
+        finder(r"\^(?P<value>[0-9]{3}-?[0-9]{4})(?=\^(?:JPN|JP)?\^?)"),
         5,
     ),
 )
