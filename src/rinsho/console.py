@@ -14,6 +14,7 @@ from typing import Protocol
 from rinsho.errors import Language, default_language
 
 _language: Language = default_language()
+_is_silent = False
 
 
 def set_language(language: Language) -> None:
@@ -27,8 +28,21 @@ def language() -> Language:
     return _language
 
 
+@contextlib.contextmanager
+def only_errors(is_silent: bool) -> Generator[None, None, None]:
+    """Print no lines and no bars while several processes do one thing and another tells of it."""
+    global _is_silent
+    before, _is_silent = _is_silent, is_silent or _is_silent
+    try:
+        yield
+    finally:
+        _is_silent = before
+
+
 def say(ja: str, en: str) -> None:
     """Print one line for a person on standard error."""
+    if _is_silent:
+        return
     print(ja if _language == "ja" else en, file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -52,7 +66,9 @@ def progress(
         unit: What is counted, for the reader.
     """
     name = ja if _language == "ja" else en
-    if sys.stderr.isatty():
+    if _is_silent:
+        yield lambda n=1, text="": None
+    elif sys.stderr.isatty():
         with _bar(name, total, unit) as advance:
             yield advance
     else:

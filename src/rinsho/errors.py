@@ -586,6 +586,22 @@ class ResumeRefused(CheckpointError):
     hint_en = "resume under the same one (threads, …), or delete the .partial folder and start anew"
 
 
+class RankLost(CheckpointError):
+    """A process of a run on many devices is gone, or does not answer."""
+
+    code = "K011"
+    ja = "ほかのランクの応答がなくなりました: {where}（{found}）"
+    en = "another rank is gone: {where} ({found})"
+    hint_ja = (
+        "止まったランクのログを確かめ、同じコマンドを再実行してください。"
+        "最後のチェックポイントから再開します"
+    )
+    hint_en = (
+        "look into the log of the rank that ended, and run the same command again; "
+        "it resumes from the last checkpoint"
+    )
+
+
 class ModelNotHere(CheckpointError):
     """A model that is neither a folder nor in the hub's cache."""
 

@@ -1,0 +1,201 @@
+"""The processes that train one model together: who they are, and what they agree on.
+
+`torchrun` starts them and tells each its place in RANK, LOCAL_RANK and WORLD_SIZE. Without these,
+or with one rank, a run is alone and nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from rinsho.console import only_errors
+from rinsho.errors import InvalidValue, RankLost
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+# What gloo and NCCL say of a rank that is gone or does not answer; gloo has no class for it.
+_LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Timed out")
+
+
+class Ranks(Protocol):
+    """What the loop asks of the processes of a run."""
+
+    @property
+    def rank(self) -> int:
+        """Return the place of this process, from 0."""
+        ...
+
+    @property
+    def n_ranks(self) -> int:
+        """Return how many processes there are."""
+        ...
+
+    @property
+    def is_main(self) -> bool:
+        """Return whether this process makes the folder, tells people, and logs."""
+        ...
+
+    def share(self, batches: Sequence[T]) -> Iterable[tuple[T, float]]:
+        """Return the batches of a step that this rank computes, each with its weight.
+
+        Every rank gets equally many, as all of them meet in every forward and backward pass; what
+        is missing is filled with a batch of weight 0.
+        """
+        ...
+
+    def sums(self, *values: float) -> Sequence[float]:
+        """Return each value summed over the ranks: the same numbers on all of them."""
+        ...
+
+
+class OneRank:
+    """A run in one process."""
+
+    rank, n_ranks, is_main = 0, 1, True
+
+    def share(self, batches: Sequence[T]) -> Iterable[tuple[T, float]]:
+        """Return every batch."""
+        return [(batch, 1.0) for batch in batches]
+
+    def sums(self, *values: float) -> Sequence[float]:
+        """Return the values."""
+        return values
+
+
+class JoinedRanks:
+    """One of several processes, in a process group.
+
+    Args:
+        rank: Its place.
+        n_ranks: How many there are.
+        timeout: How long it waits for the others.
+    """
+
+    def __init__(self, rank: int, n_ranks: int, timeout: timedelta) -> None:
+        self.rank, self.n_ranks, self.timeout = rank, n_ranks, timeout
+        self.is_main = rank == 0
+
+    def share(self, batches: Sequence[T]) -> Iterable[tuple[T, float]]:
+        """Return batches rank, rank + n_ranks …: a pure function of the step's batches."""
+        n_rounds = -(-len(batches) // self.n_ranks)
+        places = [i * self.n_ranks + self.rank for i in range(n_rounds)]
+        return [(batches[p], 1.0) if p < len(batches) else (batches[0], 0.0) for p in places]
+
+    def sums(self, *values: float) -> Sequence[float]:
+        """Return each value summed over the ranks, in float64."""
+        import torch
+        import torch.distributed as dist
+
+        summed = torch.tensor(values, dtype=torch.float64)  # by gloo, whatever the device
+        dist.all_reduce(summed)
+        return summed.tolist()
+
+
+def require_one_rank(stage: str) -> None:
+    """Refuse several processes for work that one does.
+
+    Raises:
+        InvalidValue: WORLD_SIZE is above 1.
+    """
+    _, n_ranks, _ = place()
+    if n_ranks > 1:
+        raise InvalidValue(where=f"{stage}: WORLD_SIZE", found=n_ranks, expected="1: no torchrun")
+
+
+def place(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
+    """Return rank, number of ranks, and rank on this machine, as torchrun sets them.
+
+    Raises:
+        InvalidValue: One of them is no number, or a rank is not below the number of ranks.
+    """
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    values = [environment.get(name, default) for name, default in zip(names, "010", strict=True)]
+    rank, n_ranks, local_rank = (int(value) if value.isdecimal() else -1 for value in values)
+    if not (0 <= rank < n_ranks and local_rank >= 0):
+        raise InvalidValue(where=", ".join(names), found=", ".join(values), expected="torchrun's")
+    return rank, n_ranks, local_rank
+
+
+def n_ranks_here(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many ranks this machine has, which share its cores."""
+    value = environment.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, int(value)) if value.isdecimal() else 1
+
+
+def rank_device() -> torch.device:
+    """Return where this rank computes: the GPU of its LOCAL_RANK, or the CPU where there is none.
+
+    Raises:
+        InvalidValue: The machine has fewer GPUs than ranks.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    local_rank, n_devices = place()[2], torch.cuda.device_count()
+    if local_rank >= n_devices:
+        raise InvalidValue(where="--nproc-per-node", found=local_rank + 1, expected=n_devices)
+    return torch.device("cuda", local_rank)
+
+
+@contextlib.contextmanager
+def joined_ranks(timeout_seconds: float) -> Generator[Ranks, None, None]:
+    """Meet the other processes of this run; alone, do nothing.
+
+    Only rank 0 tells people what it does. GPUs talk over NCCL, everything else over gloo.
+
+    Args:
+        timeout_seconds: How long a rank waits for the others before the run ends.
+
+    Raises:
+        RankLost: Another rank died or did not answer in time.
+    """
+    rank, n_ranks, _ = place()
+    if n_ranks == 1:
+        yield OneRank()
+        return
+    with lost_ranks(), only_errors(rank != 0):
+        ranks = _join(rank, n_ranks, timedelta(seconds=timeout_seconds))
+        yield ranks
+        _leave(ranks)
+
+
+def _join(rank: int, n_ranks: int, timeout: timedelta) -> JoinedRanks:
+    import torch
+    import torch.distributed as dist
+
+    device = rank_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, rank=rank, world_size=n_ranks, timeout=timeout)
+    return JoinedRanks(rank, n_ranks, timeout)
+
+
+def _leave(ranks: JoinedRanks) -> None:
+    import torch.distributed as dist
+
+    ranks.sums(0.0)  # who leaves first would close the connections of the others
+    dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def lost_ranks() -> Generator[None, None, None]:
+    """Turn what the process group says of a rank that is gone into an error of ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error)
+        kind = type(error).__name__  # DistBackendError, DistNetworkError, DistStoreError …
+        if not (kind.startswith("Dist") or any(mark in words for mark in _LOST)):
+            raise
+        rank, n_ranks, _ = place()
+        found = "timeout" if "imed out" in words or "imeout" in words else "connection closed"
+        raise RankLost(where=f"rank {rank} of {n_ranks}", found=found) from None
