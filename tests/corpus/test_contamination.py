@@ -231,6 +231,16 @@ def test_nothing_overlaps_afterwards_and_what_is_left_is_in_order(
         assert (n_passages > 0) == (len(overlaps) > 0) == (left != text)
 
 
+def test_many_texts_are_told_as_each_alone_and_none_joins_its_neighbour(
+    index: OverlapIndex,
+) -> None:
+    shared = item(4)[20:70]
+    planted = [item(300, n) + shared + item(301, 9) for n in range(12)]
+    texts = [planted[0], "", item(302), "𠮷\n" * 30, shared[:25], shared[25:], *planted[1:]]
+    assert index.tell(texts) == [True, False, False, False, False, False, *([True] * 11)]
+    assert [bool(index.find(text)) for text in texts] == index.tell(texts)
+
+
 # ------------------------------------------------------------------------------------- coverage
 
 

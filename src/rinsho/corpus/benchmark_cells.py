@@ -38,11 +38,12 @@ def benchmark_name(file: Path, folder: Path) -> str:
     return parts[0] if len(parts) > 1 else (folder if parts else folder.parent).name
 
 
-def read_cells(path: Path) -> Iterator[str]:
+def read_cells(path: Path, least: int = 0) -> Iterator[str]:
     """Yield the strings of a file: cells of CSV, values of JSON, text of XML, lines of text.
 
-    What is not UTF-8 or not the format its name tells is read as what it can be: nothing
-    that stands in a benchmark may be missed because its file is odd.
+    Values of JSON with fewer than `least` characters are left out: a file may hold a million. What
+    is not UTF-8 or not the format its name tells is read as what it can be: nothing that stands
+    in a benchmark may be missed because its file is odd.
     """
     raw = path.read_bytes()
     kind = path.suffix.lower()
@@ -54,7 +55,7 @@ def read_cells(path: Path) -> Iterator[str]:
         yield from _wide_runs(raw)
         return
     if kind in (".json", ".jsonl"):
-        yield from _json_cells(text)
+        yield from _json_cells(text, least)
     elif kind in (".csv", ".tsv"):
         csv.field_size_limit(2**31 - 1)
         delimiter = "\t" if kind == ".tsv" else ","
@@ -72,23 +73,24 @@ def _unpack(path: Path, raw: bytes) -> bytes:
         raise BrokenRecord(where=where, found="gzip", expected="a whole file") from None
 
 
-def _json_cells(text: str) -> Iterator[str]:
+def _json_cells(text: str, least: int) -> Iterator[str]:
     try:
-        yield from _strings(json.loads(text))
+        yield from _strings(json.loads(text), least)
     except json.JSONDecodeError:
         for line in text.splitlines():
             try:
-                yield from _strings(json.loads(line))
+                yield from _strings(json.loads(line), least)
             except json.JSONDecodeError:
                 yield line
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any, least: int) -> Iterator[str]:
     stack: list[Any] = [value]
     while stack:
         one = stack.pop()
         if isinstance(one, str):
-            yield one
+            if len(one) >= least:
+                yield one
         elif isinstance(one, dict):
             stack.extend(reversed(cast(dict[str, Any], one).values()))
         elif isinstance(one, list):

@@ -16,13 +16,14 @@ from rinsho.corpus.ngrams import (
     unique,
     without_blanks,
 )
-from rinsho.text.normalize import normalize
+from rinsho.text.normalize import normalize_all
 
 MAX_CELLS = 20  # a run in so many strings of one file is an instruction, not an item
 _MAX_STRIDE = 8
 _NO_CONTENT_SHARE = 0.5  # of characters that repeat one of the four before them
 _BETWEEN = "\0" * 4  # items are hashed together; this keeps their ends from looking alike
 _BLOCK = 2**18  # characters that are hashed at once
+PROBE_EVERY = 4  # characters: a text is looked at in every fourth place, a run in four of them
 _FILTER_BITS_PER_HASH = 16  # at least: one other hash in 60 or fewer passes by chance
 _SECOND_BIT = np.uint64(32)  # a hash sets the bit of its leading part, and that of its trailing one
 _MIN_FILTER_BITS = 16
@@ -49,20 +50,25 @@ class ItemRuns:
         self._seen: set[bytes] = set()
         self._hashes = [np.empty(0, dtype=np.uint64)]
         self._items = [np.empty(0, dtype=np.int32)]
+        self._probes = [np.empty(0, dtype=np.uint64)]
 
     def add_file(self, cells: Iterable[str]) -> None:
         """Add the strings of a file, without the runs that stand in many of them."""
-        compact = (without_blanks(normalize(cell)) for cell in cells if len(cell) >= self._n_chars)
+        long = [cell for cell in cells if len(cell) >= self._n_chars]
+        normalized = (text for _, block in _blocks(long) for text in normalize_all(block))
+        compact = map(without_blanks, normalized)
         texts = list(dict.fromkeys(text for text in compact if len(text) >= self._n_chars))
-        hashes, cells_of = _runs_at_strides(texts, self._n_chars)
+        hashes, cells_of, probes = _runs_at_strides(texts, self._n_chars)
         numbers = np.array([self._number(text) for text in texts], dtype=np.int32)
         items = numbers[cells_of]
         self._hashes.append(hashes[items >= 0])
         self._items.append(items[items >= 0])
+        self._probes.append(probes[items >= 0].ravel())
 
-    def runs(self) -> tuple[Hashes, NDArray[np.int32]]:
-        """Return the hash of each run and the number of its item, in no order."""
-        return np.concatenate(self._hashes), np.concatenate(self._items)
+    def runs(self) -> tuple[Hashes, NDArray[np.int32], Hashes]:
+        """Return the hash of each run, the number of its item, and all probes, in no order."""
+        hashes, items = np.concatenate(self._hashes), np.concatenate(self._items)
+        return hashes, items, np.concatenate(self._probes)
 
     def _number(self, text: str) -> int:
         """Return a number for an item that is new, and -1 for one of an earlier file."""
@@ -74,11 +80,14 @@ class ItemRuns:
         return self.n_items - 1
 
 
-def _runs_at_strides(texts: Sequence[str], n_chars: int) -> tuple[Hashes, NDArray[np.int32]]:
-    """Return the hashes of one file's runs, and the number of the text that each stands in."""
+def _runs_at_strides(
+    texts: Sequence[str], n_chars: int
+) -> tuple[Hashes, NDArray[np.int32], Hashes]:
+    """Return one file's runs: their hashes, the text that each stands in, their probes (n, 4)."""
     stride = stride_of(n_chars)
     run_chars = n_chars - stride + 1
     hashes, cells = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int32)]
+    probed = [np.empty((0, PROBE_EVERY), dtype=np.uint64)]
     for first, block in _blocks(texts):
         codes, starts, n_runs = _lay_out(block, run_chars)
         offsets = ranges(np.zeros(len(block), dtype=np.int64), n_runs)
@@ -88,25 +97,27 @@ def _runs_at_strides(texts: Sequence[str], n_chars: int) -> tuple[Hashes, NDArra
         has_content = _has_content(codes, run_chars)[places]
         hashes.append(hash_ngrams(codes, run_chars)[places[has_content]])
         cells.append(owners[has_content])
-    found, cells_of = _each_once(np.concatenate(hashes), np.concatenate(cells))
+        probed.append(_probes_of_runs(codes, places[has_content], run_chars))
+    found, cells_of = np.concatenate(hashes), np.concatenate(cells)
+    kept = _first_of_each(found, cells_of)
     if len(texts) >= MAX_CELLS:
         common = _common(texts, run_chars, unique(found))
-        is_rare = ~is_in(common, found)
-        found, cells_of = found[is_rare], cells_of[is_rare]
-    return found, cells_of
+        kept = kept[~is_in(common, found[kept])]
+    return found[kept], cells_of[kept], np.concatenate(probed)[kept]
 
 
-def _each_once(hashes: Hashes, cells: NDArray[np.int32]) -> tuple[Hashes, NDArray[np.int32]]:
+def _first_of_each(hashes: Hashes, cells: NDArray[np.int32]) -> Numbers:
+    """Return the places of the runs, one for each that stands in a text more than once."""
     order = np.lexsort((cells, hashes))
     hashes, cells = hashes[order], cells[order]
     is_first = np.ones(len(hashes), dtype=bool)
     is_first[1:] = (hashes[1:] != hashes[:-1]) | (cells[1:] != cells[:-1])
-    return hashes[is_first], cells[is_first]
+    return order[is_first]
 
 
 def _common(texts: Sequence[str], run_chars: int, candidates: Hashes) -> Hashes:
     """Return those of some runs that stand in `MAX_CELLS` texts or more, wherever they begin."""
-    is_maybe = make_filter(candidates)
+    is_maybe = make_filter(len(candidates), [candidates])
     n_cells = np.zeros(len(candidates), dtype=np.int64)
     for _, block in _blocks(texts):
         codes, starts, n_runs = _lay_out(block, run_chars)
@@ -151,13 +162,41 @@ def _has_content(codes: CodePoints, run_chars: int) -> NDArray[np.bool_]:
 # ---------------------------------------------------------------------------------- look-ups
 
 
-def make_filter(hashes: Hashes) -> Bits:
-    """Return a Bloom filter of two bits per hash, for `may_hold`; a power of two long."""
-    n_bits = max(_MIN_FILTER_BITS, int(_FILTER_BITS_PER_HASH * len(hashes)).bit_length())
+def probes(codes: CodePoints, run_chars: int) -> Hashes:
+    """Return a hash of what begins at every 4th character, as long as fits into every run.
+
+    Wherever a run of `run_chars` (7 or more) stands, one of its first four characters is a 4th one
+    of the text: so a text that holds it has one of its four probes, and is looked at four times
+    less often than it has characters.
+    """
+    whole = len(codes) // PROBE_EVERY * PROBE_EVERY
+    four_each = codes[:whole].astype(np.uint16).view(np.uint64)
+    return hash_ngrams(four_each, (run_chars + 1) // PROBE_EVERY - 1)
+
+
+def _probes_of_runs(codes: CodePoints, places: Numbers, run_chars: int) -> Hashes:
+    """Return the four probes of the run that begins at each place, shape (n, 4)."""
+    everywhere = np.zeros(len(codes), dtype=np.uint64)
+    for offset in range(PROBE_EVERY):
+        found = probes(codes[offset:], run_chars)
+        everywhere[offset::PROBE_EVERY][: len(found)] = found
+    return everywhere[places[:, None] + np.arange(PROBE_EVERY)]
+
+
+def make_filter(n_hashes: int, parts: Iterable[Hashes]) -> Bits:
+    """Return a Bloom filter of two bits per hash, for `may_hold`; a power of two long.
+
+    Args:
+        n_hashes: In all parts together.
+        parts: The hashes, in any order.
+    """
+    n_bits = max(_MIN_FILTER_BITS, int(_FILTER_BITS_PER_HASH * n_hashes).bit_length())
     is_set = np.zeros(2**n_bits // 8, dtype=np.uint8)
-    for part in (hashes, hashes << _SECOND_BIT):
-        places = unique(part >> np.uint64(64 - n_bits)).astype(np.int64)
-        np.bitwise_or.at(is_set, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+    for hashes in parts:
+        for part in (hashes, hashes << _SECOND_BIT):
+            places = part >> np.uint64(64 - n_bits)
+            places.sort()  # bits that lie together are set in a third of the time
+            np.bitwise_or.at(is_set, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
     return is_set
 
 

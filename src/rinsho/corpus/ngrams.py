@@ -42,28 +42,28 @@ def compact_code_points(text: str) -> CodePoints:
     return codes[~is_blank(codes)]
 
 
-def hash_ngrams(text: str | CodePoints, n: int) -> Hashes:
+def hash_ngrams(text: str | NDArray[np.unsignedinteger], n: int) -> Hashes:
     """Return a 64-bit hash of every run of `n` characters, shape (max(0, len(text) - n + 1),).
 
     Doubling: the hash of 2k characters joins those of two neighbours of k characters, so that 50
     characters cost seven steps. The same in every process and on every machine.
 
     Args:
-        text: A text, or its code points.
+        text: A text, or its code points; rows of them (the last axis) are hashed row by row.
         n: Length of a run, 1 or more.
 
     >>> bool(hash_ngrams("肺炎の肺炎", 2)[0] == hash_ngrams("肺炎の肺炎", 2)[3])
     True
     """
     codes = code_points(text) if isinstance(text, str) else text
-    if len(codes) < n:
-        return np.empty(0, dtype=np.uint64)
+    if codes.shape[-1] < n:
+        return np.empty((*codes.shape[:-1], 0), dtype=np.uint64)
     hashes = codes.astype(np.uint64)
     hashes *= _MIX_AGAIN
     hashes ^= hashes >> np.uint64(32)
     for step, multiplier in zip(_steps(n), _STEPS, strict=False):
-        joined = hashes[:-step] * multiplier
-        joined += hashes[step:]
+        joined = hashes[..., :-step] * multiplier
+        joined += hashes[..., step:]
         hashes = joined
     hashes ^= hashes >> np.uint64(32)
     hashes *= _MIX

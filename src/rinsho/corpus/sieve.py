@@ -70,7 +70,12 @@ class Sieve:
         one that was kept, and a form letter to two patients, without their names, is one text.
         """
         judged = [Judged(self._first_broken(one, source) or one) for one in documents]
-        judged = [self._without_benchmarks(one) for one in judged]
+        if self.overlaps is not None:
+            texts = [one.text for one in documents]
+            judged = [
+                self._without_benchmarks(one, self.overlaps) if is_overlapping else one
+                for one, is_overlapping in zip(judged, self.overlaps.tell(texts), strict=True)
+            ]
         return [_without_identifiers(one, source) for one in judged]
 
     def _first_broken(self, document: Document, source: SourceConfig) -> Rejection | None:
@@ -85,15 +90,15 @@ class Sieve:
                 return Rejection("low_quality", round(score, 3), self.config.min_quality)
         return None
 
-    def _without_benchmarks(self, judged: Judged) -> Judged:
+    def _without_benchmarks(self, judged: Judged, index: OverlapIndex) -> Judged:
         """Take out the passages that stand in a benchmark, or the text where they are much of it.
 
         A conversation goes as a whole: a turn without its half is no answer.
         """
         document = judged.outcome
-        if self.overlaps is None or isinstance(document, Rejection):
+        if isinstance(document, Rejection):
             return judged
-        text, n_passages, overlaps = without_overlaps(self.overlaps, document.text)
+        text, n_passages, overlaps = without_overlaps(index, document.text)
         if not overlaps:
             return judged
         share = dropped_share(document.text, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,7 @@ _ZERO_WIDTH = (
 
 
 _REMOVED = 0xFFFFFFFF  # no code point
+_BETWEEN = "\uffff"  # no character, and none joins it
 
 
 def _folding_table() -> NDArray[np.uint32]:
@@ -112,6 +114,16 @@ def normalize(text: str) -> str:
     else:
         folded = folded[is_kept]
     return unicodedata.normalize("NFC", folded.tobytes().decode("utf-32-le"))
+
+
+def normalize_all(texts: Sequence[str]) -> list[str]:
+    """Return `normalize` of each text: one call over all is quicker where they are short.
+
+    >>> normalize_all(["ｶﾞｰｾﾞ", "１０㎎"])
+    ['ガーゼ', '10㎎']
+    """
+    joined = normalize(_BETWEEN.join(texts)).split(_BETWEEN)
+    return joined if len(joined) == len(texts) else list(map(normalize, texts))
 
 
 def normalize_with_offsets(text: str) -> Normalized:
