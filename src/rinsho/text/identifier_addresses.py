@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder
-from rinsho.text.identifier_patterns import DASH, DASHES, PREFECTURE, PREFECTURES, WIDE_GAP, any_of
+from rinsho.text.identifier_patterns import DASH, DASHES, PREFECTURE, PREFECTURES, FIRM_GAP, WIDE_GAP, any_of
 
 _N = "[0-9〇一二三四五六七八九十百]"
 # No kanji before a municipality, unless these words end there.
@@ -50,9 +50,9 @@ _NO_UNIT = (
     r"|種|項|章|節|巻|頁|段|両|隻|機|頭|匹|本|枚|着|級|期|系統|番目|番線|km|m))"
 )
 _HOUSE = (
-    rf"[ ]?(?:{_N}{{1,5}}(?:{_LINK}[ ]?[東西南北甲乙丙]?{_N}{{1,4}}){{1,5}}(?:号室|"
-    rf"号棟|号|番地|番|丁目|階|F|室)?|{_N}{{1,5}}(?:丁目|番地|番丁|番(?!目|線|組))"
-    rf"|[甲乙丙][0-9]{{1,5}}(?:{DASH}[0-9]{{1,4}})?|(?<=[町村字田山谷原沢野川島里台"
+    rf"[、 ]?(?:{_N}{{1,5}}(?:{_LINK}[ ]?[東西南北甲乙丙]?{_N}{{1,4}}){{1,5}}(?:号室|"
+    rf"号棟|号|番地|番|丁目|階|F|室)?|{_N}{{1,5}}[ ]?(?:丁目|番地|番丁|番(?!目|線|組))"
+    rf"|[甲乙丙][0-9]{{1,5}}(?:{DASH}[0-9]{{1,4}})?|(?<=[一-龠])[ ][0-9]{{1,4}}(?=[\s、。,)」]|$)|(?<=[町村字田山谷原沢野川島里台"
     rf"丘区鉾条木浦崎津本根])[ ]?[0-9]{{1,5}}(?!{DASH}|[0-9]|号線)){_NO_UNIT}"
 )
 _LABEL = (
@@ -136,24 +136,50 @@ def _before_living(text: str, place: int) -> tuple[int, int] | None:
 
 
 _ADDRESS_CUES = (
-    "住所 現住所 居住地 居所 住居 本籍 本籍地 自宅住所 患者住所 連絡先住所 送付先"
-    " 送付先住所 転居先 発生場所 発生地 覚知場所 事故現場 現場住所 搬送先 搬送先住所 郵送先 "
-    "配達先 居宅 現在地 連絡先 実家 帰省先 所在地 自宅 Address address ADDRESS 住民票住"
-    "所"
-    " addressLine address_line 現住地 勤務先住所 届出住所 退院先 住 所在 避難先 転入先"
+    "住所 現住所 居住地 居所 住居 本籍 本籍地 自宅住所 患者住所 連絡先住所 送付先 送付先住所 転居先 発生場所 発生地"
+    " 覚知場所 事故現場 現場住所 現場 搬送先 搬送先住所 郵送先 配達先 居宅 現在地 連絡先 実家 帰省先 所在地 自宅 Address"
+    " address ADDRESS 住民票住所 addressLine address_line addr 現住地 勤務先住所 届出住所 退院先 住 所在 避難先 転入先"
+    " 転出先 宛先 お届け先 届け先 住民登録地 住民票 ご住所 旧住所 新住所 前住所 実家住所 居住先 出動先 出動場所 通報場所"
+    " 発症場所 事故発生場所 発見場所 死亡場所 町名番地 番地 住所地 住所又は居所 アドレス streetAddressLine line text street"
+    " 住所2 住所1 住所3 場所 来院元 入居先 里帰り先 滞在先 宿泊先 居場所 訪問先 納品先 設置先"
 )
-_STOP = r"[^\s\0、。,;|\"\t()「」\[\]『』【】<>:：]"
+_SPACED_CUES = [" ".join(word) for word in ("住所", "現住所", "所在地", "居所")] + ["住  所", "現  住  所"]
+_PLACE_WORD = (
+    r"(?:(?!です|付近|在住|居住|に住|にて|より|の自宅|まで|へ(?:転|引|搬)|方面)"
+    r"[^\s\0、。,;|\"'\t()「」\[\]『』【】<>:：=`])"
+)
+_NOT_LABEL = (  # a blank goes on with the address unless a label follows it
+    r"(?!(?:電話|携帯|氏名|患者|生年|年齢|性別|職業|勤務|保険|紹介|主治|担当|入院|退院|受診|家族|本人|TEL|Tel|tel|FAX|Fax|E-?mail"
+    r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?)"
+    rf"|{_PLACE_WORD}{{1,10}}[:=])"
+)
+_CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+"
+# A cell of an address: a prefecture or municipality, or a number of a house.
+_IS_ADDRESS = re.compile(
+    rf"{PREFECTURE}|(?:{_KANA_CITIES}|[一-龠ヶケ々]{{1,6}})(?:市|区|郡|町|村)(?![はがをにで民立])"
+    rf"|[一-龠ぁ-んァ-ヶ]{{1,12}}?[ ]?{_N}{{1,4}}(?:丁目|番地|番|{DASH}{_N}|の{_N})"
+    r"|[0-9]{1,4}-[0-9]{1,4}(?:-[0-9]{1,4})?(?![0-9-])|大?字[一-龠]"
+)
+_NO_ADDRESS = re.compile(
+    r"不明|不定|なし|同上|[歳才]|病院|医院|です[かが]|ません|ください|[をがは](?=[一-龠ぁ-ん])|年[0-9]|月[0-9]|搬送|により|から(?=[一-龠])"
+    r"|^[0-9-]{8,}$|^0[0-9]|@|http|mg|の(?:た|と)|した|する|である|による|とし"
+)
+
+
+def _is_cell(value: str) -> bool:
+    """Tell whether a cell beside a label of addresses is one."""
+    return _IS_ADDRESS.search(value) is not None and _NO_ADDRESS.search(value) is None
+
+
 _CUED = (
     rf"{WIDE_GAP}\(?(?:〒?[0-9]{{3}}-?[0-9]{{4}}[ \n,]{{0,2}})?(?P<value>"
     rf"{_ADDRESS.pattern}|{_ISLAND.pattern}"
-    rf"|(?:{PREFECTURE}[ ]?)?{_LABEL}(?:[一-龠ぁ-んァ-ヶー々]{{1,14}}?[ ]?){{1,4}}?"
-    rf"{_HOUSE}{_BUILDING}"
-    rf"|(?:{PREFECTURE}[ ]?)?{_CITY}(?![はがをにで])[^\s\0、。,;|\"\t()「」<>:]{{0,24}}?"
-    rf"(?<![年月日])[0-9]{{1,5}}(?![0-9年月日歳人名回件]){_STOP}{{0,12}}(?=[\s、。,;|)\"」<]|$)"
     rf"|(?:{PREFECTURE}[ ]?)?{_CITY}(?:(?!在住|に|で|より|から|の)[一-龠々ヶぁ-んァ"
     rf"-ヶー]){{0,14}}(?=[\s、。,;|)\"」在にでよか]|$)"
     rf"|{PREFECTURE}(?=[\s、。,;|)\"」]|$))"
 )
+_CUED_CELL = rf"(?:地)?[0-9]?(?:{FIRM_GAP}|は、?)(?P<value>{_CELL})"
+_AFTER_CODE = rf"[〒 :]{{0,4}}[0-9]{{3}}[ ]?{DASH}?[ ]?[0-9]{{4}}[ \n)、,|\"]{{1,6}}(?:住 ?所:?[ ]?)?(?P<value>{_CELL})"
 _LATIN_END = (
     r"(?:(?:-(?:shi|ku|cho|machi|gun|mura|son|ken|fu|to|do|chome)|[ ](?:City|Ward|Town|Village|Pref"
     r"(?:ecture|\.)?))(?![A-Za-z]))"
@@ -164,7 +190,7 @@ _LATIN_REST = re.compile(
     r"|[ ]?,?[ ]?[0-9]{3}-[0-9]{4}(?![0-9-])){0,5}"
 )
 _LATIN_START = re.compile(
-    r"(?<![0-9A-Za-z.-])#?[0-9]{1,4}(?:-[0-9]{1,4}){0,3}(?:-chome)?"
+    r"(?<![0-9A-Za-z.-])(?:(?:Room|Apt\.?|#|Unit|No\.)[ ]?[0-9A-Z]{1,5}[ ]?,?[ ])?#?[0-9]{1,4}(?:-[0-9]{1,4}){0,3}(?:-chome)?"
     r"(?:[ ]?,[ ]?|[ ])(?:(?:[A-Z][A-Za-z'-]{1,16}|[0-9]{1,4}(?:-[0-9]{1,4}){0,3})(?:[ ]?,[ "
     r"]?|[ ]))"
     r"{0,6}[A-Z][a-z]{1,14}\Z"
@@ -181,11 +207,11 @@ def _latin(text: str, place: int) -> tuple[int, int] | None:
 
 _OAZA = finder(
     rf"(?<![一-龠])大?字[一-龠ぁ-んァ-ヶー]{{1,8}}?(?:字[一-龠ぁ-んァ-ヶー]{{1,8}}?)?"
-    rf"[0-9]{{1,5}}(?:番地|{DASH}[0-9])(?:[0-9]{{0,4}})(?:[の-][0-9]{{1,4}})?{_NO_UNIT}"
+    rf"、?[0-9]{{1,5}}[ ]?(?:番地|{DASH}[0-9])(?:[0-9]{{0,4}})(?:[の-][0-9]{{1,4}})?{_NO_UNIT}"
 )
 _NUMBERS = "0123456789〇一二三四五六七八九十百"
 ADDRESS_RULES = (
-    Rule("address", (Begin("大", "字"), Begin("字", "", "", "\n 。、:は")), _OAZA, 15),
+    Rule("address", (Begin("大", "字"), Begin("字", "", "", "\n 。、:は「『(")), _OAZA, 15),
     Rule(
         "address",
         (
@@ -228,8 +254,16 @@ ADDRESS_RULES = (
     ),
     cued(
         "address",
-        [*_ADDRESS_CUES.split(), "住 所", "現 住 所", "address.text", "address.line"],
+        [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
         f"(?:地)?{_CUED}",
         priority=13,
     ),
+    cued(
+        "address",
+        [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
+        _CUED_CELL,
+        _is_cell,
+        priority=13,
+    ),
+    cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_cell, priority=14),
 )

@@ -49,7 +49,7 @@ _DAY_FIRST = rf"{_N}(?P<t>[./-]){_N}(?P=t)(?:19|20)[0-9]{{2}}{_END}"
 _MONTH_DAY_DIGITS = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?"
 _EIGHT = rf"(?:18|19|20)[0-9]{{2}}{_MONTH_DAY_DIGITS}(?=(?:T?{_CLOCK})?(?![0-9]))"
-_SEVEN = rf"[1-5][ ]?-?[0-6][0-9]{_MONTH_DAY_DIGITS}(?![0-9])"  # 3500304: Showa 50
+_SEVEN = rf"[1-9][ ]?-?[0-6][0-9]{_MONTH_DAY_DIGITS}(?![0-9])"  # 3500304: Showa 50
 _SIX = rf"[MTSHRmtshr][ ]?[0-9]{{2}}{_MONTH_DAY_DIGITS}(?![0-9])"
 _SPACED = r"(?:18|19|20)[0-9]{2}[ ](?:0?[1-9]|1[0-2])[ ](?:[12][0-9]|3[01]|0?[1-9])(?![0-9])"
 _FULL = f"(?:{_WRITTEN}|{_FIGURES})"
@@ -167,54 +167,15 @@ _FIND_ALONE = finder(rf"(?<![0-9A-Za-z.+_-]){_ALONE}(?![A-Z0-9-])")
 
 # ----------------------------------------------------------------------------------- birth
 
-_BIRTH_CUES = (
-    "生年月日 誕生日 出生日 出生年月日 生年 DOB dob D.O.B. Birthday birthday BIRTHDAY Birthdate"
-)
-_birth_words = [
-    *_BIRTH_CUES.split(),
-    "Date of Birth",
-    "date of birth",
-    "Date of birth",
-    "生 年 月 日",
-]
-_birth_words += [
-    "誕生",
-    "お誕生日",
-    "出生",
-    "生年月",
-    "Birth date",
-    "birth date",
-    "DATE OF BIRTH",
-    "birthDate",
-    "birth_date",
-    "BirthDate",
-    "birthdate",
-    "Birth Date",
-    "BIRTHDATE",
-    "生年 月日",
-    "生年月日は",
-    "お生まれ",
-    "生まれた日",
-    "生まれ年",
-    "生月日",
-    "生 年月日",
-    "誕 生 日",
-    "年月日(生",
-    "Born",
-    "born",
-    "BORN",
-    "D.O.B",
-    "BD",
-    "B.D.",
-    "BirthDay",
-    "birthTime",
-    "Birthdate",
-    "date_of_birth",
-    "dateOfBirth",
-    "生誕日",
-    "バースデー",
-    "ご生年月日",
-]
+_birth_words = (
+    "生年月日 誕生日 出生日 出生年月日 生年 DOB dob Dob D.O.B. D.O.B Birthday birthday BIRTHDAY Birthdate birthdate"
+    " BIRTHDATE birthDate birth_date BirthDate BirthDay birthTime date_of_birth dateOfBirth DateOfBirth 誕生 出生 生年月"
+    " お誕生日 お生まれ 生まれた日 生まれ年 生まれ 生月日 年月日(生 Born born BORN BD B.D. BDAY bday 生誕日 誕生年月日"
+    " バースデー ご生年月日 生日 birthTime出生年月 生年月日時 ご誕生日 患者生年月日 PatientBirthDate birth_day 生年月日は"
+).split()
+_birth_words += [" ".join("生年月日"), "  ".join("生年月日"), "生年 月日", "生 年月日", "生年月 日", " ".join("誕生日")]
+_birth_words += [one + end for one in ("Date of Birth", "date of birth") for end in ("", ",")]
+_birth_words += ["Date of birth", "DATE OF BIRTH", "Birth date", "birth date", "Birth Date", "Date Of Birth"]
 _BIRTH_YEAR = rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K}))[ ]?年"
 _ANY_BIRTH = (
     rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}"
@@ -223,9 +184,9 @@ _ANY_BIRTH = (
     rf"|(?:{_WEST}|{_ERA}[ ]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./-]{_N}[ ./-]{_N}(?![0-9])"
     rf"|{_MONTH_DAY}|{_BIRTH_YEAR})"
 )
-_ERA_CHOICE = (
-    r"(?:[(\[]?(?:[MTSHR明大昭平令](?:治|正|和|成)?[・･/ ]){2,4}[MTSHR明大昭平令]("
-    r"?:治|正|和|成)?[)\]]?[ ]?)?"
+_ERA_CHOICE = (  # 明・大・昭・平, 1.明治 2.大正 3.昭和, with a ring around one
+    r"(?:[(\[]?(?:[0-9]?[.:]?[○◯(]?(?:明治?|大正?|昭和?|平成?|令和?|西暦|[MTSHR㊐㊞])[)○◯]?[・･/、, ]{1,2}){2,5}"
+    r"(?:[0-9]?[.:]?[○◯(]?(?:明治?|大正?|昭和?|平成?|令和?|[MTSHR])[)○◯]?)?[)\]]?[ ]?)?"
 )
 _BEFORE_BORN = re.compile(
     rf"(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}|{_BIRTH_YEAR})(?=[ ]?(?:"
@@ -284,7 +245,7 @@ DATE_RULES = (
     cued(
         "birth_date",
         _birth_words,
-        rf"{GAP}\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
+        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}})?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
         is_day,
         priority=2,
     ),
