@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,21 +39,42 @@ def equal_runs(segment_lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]
         start += n_segments * length
 
 
+class Segments:
+    """The segments of a batch, prepared once for all layers.
+
+    Args:
+        lengths: Tokens of each segment.
+        device: Where the batch is.
+    """
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        self.lengths, self.longest = lengths, max(lengths, default=0)
+        self.starts: Tensor | None = None  # of the segments and the end, int32, for GPU kernels
+        if device.type == "cuda":
+            starts = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32)
+            self.starts = starts.to(device, non_blocking=True)
+
+
 def attend_packed(
     q_THD: Tensor,
     k_TKD: Tensor,
     v_TKD: Tensor,
-    segment_lengths: Sequence[int],
+    segments: Segments,
     *,
     is_causal: bool,
     dropout: float = 0.0,
 ) -> Tensor:
     """Attend inside each segment only; return shape (T, H, D).
 
-    A dense mask would cost the square of T; slices cost the sum of the squares of the lengths.
+    On a GPU in 16 bits one kernel takes all segments (Dao 2023, arXiv 2307.08691); it has no
+    dropout. Elsewhere each length is one call: a dense mask would cost the square of T, slices cost
+    the sum of the squares of the lengths.
     """
+    is_16_bit = q_THD.dtype in (torch.bfloat16, torch.float16)
+    if segments.starts is not None and is_16_bit and not dropout:
+        return _attend_varlen(q_THD, k_TKD, v_TKD, segments, segments.starts, is_causal)
     outputs: list[Tensor] = []
-    for start, n_segments, length in equal_runs(segment_lengths):
+    for start, n_segments, length in equal_runs(segments.lengths):
         q_NHLD, k_NKLD, v_NKLD = (
             heads[start : start + n_segments * length]
             .unflatten(0, (n_segments, length))
@@ -63,6 +86,30 @@ def attend_packed(
         )
         outputs.append(out_NHLD.transpose(1, 2).flatten(0, 1))
     return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _attend_varlen(
+    q_THD: Tensor,
+    k_TKD: Tensor,
+    v_TKD: Tensor,
+    segments: Segments,
+    starts: Tensor,
+    is_causal: bool,
+) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    n_shared = q_THD.shape[1] // k_TKD.shape[1]
+    grouped: dict[str, Any] = {}
+    if n_shared > 1 and "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        grouped = {"enable_gqa": True}
+    elif n_shared > 1:  # torch before 2.12
+        k_TKD, v_TKD = (heads.repeat_interleave(n_shared, dim=1) for heads in (k_TKD, v_TKD))
+    out_THD = varlen_attn(
+        q_THD, k_TKD, v_TKD, starts, starts, segments.longest, segments.longest,
+        window_size=(-1, 0 if is_causal else -1), **grouped,
+    )  # fmt: skip
+    assert isinstance(out_THD, Tensor)  # a pair only where the log-sums are asked for
+    return out_THD
 
 
 def attend_cached(q_BHTD: Tensor, k_BKSD: Tensor, v_BKSD: Tensor) -> Tensor:

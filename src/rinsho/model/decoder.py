@@ -17,11 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rinsho.model.attention import (
-    attend_cached,
-    attend_packed,
-    segment_positions,
-)
+from rinsho.model.attention import Segments, attend_cached, attend_packed, segment_positions
+from rinsho.model.compiling import compile_region
 from rinsho.model.presets import DecoderConfig
 from rinsho.model.rotary import rotary_table, rotate
 
@@ -98,19 +95,6 @@ class Attention(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         return rotate(q, *rotary), rotate(k, *rotary), v
 
-    def forward(
-        self,
-        x_TD: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        segment_lengths: Sequence[int],
-        is_causal: bool,
-        dropout: float,
-    ) -> Tensor:
-        """Attend inside each segment."""
-        q, k, v = self.heads(x_TD, rotary)
-        out_THD = attend_packed(q, k, v, segment_lengths, is_causal=is_causal, dropout=dropout)
-        return self.o_proj(out_THD.flatten(-2))
-
     def forward_cached(
         self, x_TD: Tensor, rotary: tuple[Tensor, Tensor], cache: KeyValueCache, batch: int
     ) -> Tensor:
@@ -150,23 +134,53 @@ class TwoMatrixMLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the MLP, each behind a norm and added to what came in."""
+    """Attention, then the MLP, each behind a norm and added to what came in.
 
-    def __init__(self, config: DecoderConfig, layer: int) -> None:
+    What lies before and behind the attention are functions of their own: `torch.compile` can fuse
+    them, and lengths of segments, which differ in every batch, stay outside.
+    """
+
+    def __init__(self, config: DecoderConfig, layer: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.self_attn = Attention(config, layer)
         self.mlp = GatedMLP(config) if config.mlp == "gated" else TwoMatrixMLP(config)
         self.input_layernorm = RMSNorm(config.d_model, config.norm_eps)
         self.post_attention_layernorm = RMSNorm(config.d_model, config.norm_eps)
+        self.dropout, self.is_compiled = dropout, False
+
+    def forward(
+        self, x_TD: Tensor, rotary: tuple[Tensor, Tensor], segments: Segments, is_causal: bool
+    ) -> Tensor:
+        """Attend inside each segment, then map each token by itself."""
+        before, behind = _before_attention, _behind_attention
+        if self.is_compiled and self.training and torch.is_grad_enabled():
+            before, behind = compile_region(before), compile_region(behind)
+        dropout = self.dropout if self.training else 0.0
+        q, k, v = before(self, x_TD, *rotary)
+        out_THD = attend_packed(q, k, v, segments, is_causal=is_causal, dropout=dropout)
+        return behind(self, x_TD, out_THD)
+
+
+def _before_attention(
+    block: Block, x_TD: Tensor, cos_T1D: Tensor, sin_T1D: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return block.self_attn.heads(block.input_layernorm(x_TD), (cos_T1D, sin_T1D))
+
+
+def _behind_attention(block: Block, x_TD: Tensor, out_THD: Tensor) -> Tensor:
+    attended = block.self_attn.o_proj(out_THD.flatten(-2))
+    x_TD = x_TD + functional.dropout(attended, block.dropout, block.training)
+    mapped = block.mlp(block.post_attention_layernorm(x_TD))
+    return x_TD + functional.dropout(mapped, block.dropout, block.training)
 
 
 class _Trunk(nn.Module):
     """Everything below the output matrix; exists for the `model.` in the parameter names."""
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, dropout: float) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
-        self.layers = nn.ModuleList([Block(config, i) for i in range(config.n_layers)])
+        self.layers = nn.ModuleList([Block(config, i, dropout) for i in range(config.n_layers)])
         self.norm = RMSNorm(config.d_model, config.norm_eps)
 
 
@@ -181,7 +195,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.config, self.dropout = config, dropout
-        self.model = _Trunk(config)
+        self.model = _Trunk(config, dropout)
         if not config.tie_embeddings:
             self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
 
@@ -201,18 +215,22 @@ class Decoder(nn.Module):
             segment_lengths: Tokens of each segment; none sees another, positions start anew.
             is_causal: Whether a token sees only those before it.
         """
-        config, dropout = self.config, self.dropout if self.training else 0.0
+        segments = Segments(segment_lengths, tokens_T.device)
         positions_T = segment_positions(segment_lengths, tokens_T.device)
-        rotary = rotary_table(positions_T, config, segment_lengths)
-        x_TD = functional.dropout(self.model.embed_tokens(tokens_T), dropout)
+        rotary = rotary_table(positions_T, self.config, segment_lengths)
+        x_TD = functional.dropout(self.model.embed_tokens(tokens_T), self.dropout, self.training)
+        for block in self.model.layers:
+            x_TD = block(x_TD, rotary, segments, is_causal)
+        return self.model.norm(x_TD)
+
+    def compile_blocks(self) -> None:
+        """Fuse what lies between attentions from now on, in training alone; it takes a minute.
+
+        Parameters keep their names. Results equal the plain ones within rounding, not to the bit.
+        """
         for block in self.model.layers:
             assert isinstance(block, Block)
-            normed = block.input_layernorm(x_TD)
-            attended = block.self_attn(normed, rotary, segment_lengths, is_causal, dropout)
-            x_TD = x_TD + functional.dropout(attended, dropout)
-            mapped = block.mlp(block.post_attention_layernorm(x_TD))
-            x_TD = x_TD + functional.dropout(mapped, dropout)
-        return self.model.norm(x_TD)
+            block.is_compiled = True
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return unnormalized log-probabilities of the next token, shape (…, V)."""
