@@ -298,12 +298,21 @@ def encode(
 def pretrain(
     run_file: RunFileArgument,
     out: OutOption = Path("out/weights"),
-    tokens: TokensOption = None,
+    tokens: Annotated[
+        list[Path] | None, typer.Option("--tokens", help="tokens folder (repeatable)")
+    ] = None,
+    base: BaseOption = None,
     set_: SetOption = None,
     name: NameOption = None,
+    noncommercial: NoncommercialOption = False,
 ) -> None:
-    """Train the decoder from scratch on tokens."""
-    _stage("pretrain", run_file, out, set_, name, inputs={"tokens": tokens})
+    """Train a decoder on tokens: from scratch, or from --base (continued pre-training).
+
+    `[pretrain.mix]` weighs sources, or the tokens folders that are given. A run that was stopped
+    goes on where it was and gives the same bytes.
+    """
+    inputs = {"tokens": tokens, "base": base}
+    _stage("pretrain", run_file, out, set_, name, noncommercial=noncommercial, inputs=inputs)
 
 
 @stages.command(rich_help_panel=STAGE)
@@ -327,6 +336,27 @@ def finetune(
     _stage(
         "finetune", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
     )
+
+
+@stages.command(rich_help_panel=STAGE)
+def export(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/exported"),
+    base: BaseOption = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="the program: transformers or vllm")
+    ] = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+) -> None:
+    """Write weights for another program: its form, its precision, in shards, logits proved.
+
+    `--base` is a weights folder, a Hugging Face folder or a hub id in the local cache. `--for vllm`
+    turns the two-matrix MLP into an equal Llama. Tokenizer and chat template go along as they are,
+    byte for byte; export.json tells how far the logits lie apart.
+    """
+    chosen = [*(set_ or []), *([f"runtime={for_}"] if for_ else [])]
+    _stage("export", run_file, out, chosen, name, inputs={"base": base})
 
 
 @stages.command(rich_help_panel=STAGE)

@@ -46,6 +46,7 @@ class Slot:
     kinds: tuple[str, ...]  # the stages that make such folders
     is_many: bool = False
     is_required: bool = True
+    takes_last: bool = False  # of many, only the last one where the run file names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,11 @@ STAGES: dict[str, Stage] = {
             "pretrain",
             "rinsho.training.pretrain",
             "weights",
-            (Slot("tokens", ("encode",)),),
+            (
+                Slot("tokens", ("encode",), is_many=True, takes_last=True),
+                Slot("base", _WEIGHTS, is_required=False),
+            ),
+            takes_terms=True,
         ),
         Stage(
             "finetune",
@@ -162,6 +167,7 @@ STAGES: dict[str, Stage] = {
             ),
             takes_data=True,
         ),
+        Stage("export", "rinsho.model.export", "exported", (Slot("base", _WEIGHTS),)),
         Stage(
             "draw-embeddings",
             "rinsho.evaluation.draw_embeddings",
@@ -314,7 +320,8 @@ def _wire(
     for slot in stage.slots:
         made = [step.name for step in earlier if step.stage.verb in slot.kinds]
         if slot.name not in wired and slot.is_required and made:
-            wired[slot.name] = tuple(made if slot.is_many else made[-1:])
+            is_every = slot.is_many and not slot.takes_last
+            wired[slot.name] = tuple(made if is_every else made[-1:])
         for name in wired.get(slot.name, ()):
             if name not in made:
                 raise MissingInput(where=f"[{stage.verb}] inputs {name}", expected=slot.name)

@@ -19,10 +19,10 @@ from rinsho.manifest import (
     Manifest,
     OpenFolder,
     door,
-    hash_file,
     new_folder,
     open_folder,
 )
+from rinsho.model.base import open_base
 from rinsho.runfile import StageConfig
 
 if TYPE_CHECKING:
@@ -53,31 +53,23 @@ def extend_weights(
 
     Args:
         config: `[extend-weights]` of the run file.
-        base: A weights folder of rinsho's, or a Hugging Face folder of a model the decoder can be.
+        base: A weights folder of rinsho's, a Hugging Face folder, or a hub id in the local cache,
+            of a model the decoder can be.
         tokenizer: A folder of `extend-tokenizer`, made from the tokenizer of `base`.
         out: The weights folder to write.
 
     Raises:
         TokenizerMismatch: The base has fewer rows than the tokenizer's base has tokens.
-        PathMissing, PickleRefused, UnknownArchitecture, WeightsMismatch: As in `load_decoder`.
+        Everything that `open_base` and `load_decoder` raise.
     """
     extended = open_folder(tokenizer, "extend-tokenizer")
-    inputs = {"base": _open(base), "tokenizer": extended}
+    opened = open_base(base)
+    inputs = {"base": opened.source, "tokenizer": extended}
     with new_folder(out, stage="extend-weights", config=config, inputs=inputs) as folder:
-        _extend(base, extended, folder)
+        opened.record_license(folder)
+        _extend(opened.path, extended, folder)
     assert folder.manifest is not None  # written on leaving `with`
     return folder.manifest
-
-
-def _open(base: Path) -> FinishedFolder | str:
-    """Return a checked folder of rinsho's, or the hash of another project's weights."""
-    import hashlib
-
-    if (base / MANIFEST).is_file():
-        return open_folder(base, "pretrain", "finetune", "extend-weights")
-    files = sorted([*base.glob("*.safetensors"), *base.glob("config.json")])
-    hashes = "".join(hash_file(file).sha256 for file in files)
-    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _extend(base: Path, extended: FinishedFolder, folder: OpenFolder) -> None:
