@@ -15,8 +15,7 @@ from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerM
 from rinsho.generation.language_model import LanguageModel, Sampling, Scored
 from rinsho.generation.sampling import choose_token, seeded_generator
 from rinsho.generation.transformers_model import TransformersModel
-from rinsho.manifest import open_folder
-from rinsho.model.base import WEIGHT_STAGES, load_trainable
+from rinsho.model.adapted import load_any
 from rinsho.model.decoder import Decoder
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
 from rinsho.model.transformers_decoder import TransformersDecoder
@@ -176,31 +175,35 @@ def _batches(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
         yield batch
 
 
-def load_language_model(folder: Path) -> LanguageModel:
-    """Open a weights folder, check every byte, and return its model.
+def load_language_model(folder: Path, base: str | Path | None = None) -> LanguageModel:
+    """Open a weights folder or an adapter, check every byte, and return its model.
 
     It computes on a GPU where there is one, in bf16 where the device has it, else in fp32. An
     architecture that our decoder is not is run by transformers.
 
+    Args:
+        folder: Weights of rinsho's, a Hugging Face folder, a hub id in the cache, or an adapter.
+        base: Of an adapter; left out, it is looked for beside the adapter.
+
     Raises:
-        PathMissing, NotFinished, Corrupt, WrongKind: As in `open_folder`.
+        PathMissing, NotFinished, Corrupt, WrongKind: As in `open_base` and `open_adapted`.
+        AdapterMismatch, MissingInput: The base is not the adapter's, or none is found.
         ModelCannot: The weights were tuned to mark spans: they see both ways and cannot write.
         TokenizerMismatch: The folder's tokenizer has another size than its weights.
     """
-    weights = open_folder(folder, *WEIGHT_STAGES).path
-    if (weights / "head.json").is_file():
-        raise ModelCannot(
-            where=weights.name, found="a tagging head", expected="weights tuned for generation"
-        )
     device = best_device()
     dtype = DTYPES[resolve_precision("auto", device)]
-    decoder = load_trainable(weights, dtype=dtype, device=device)
+    if (folder / "head.json").is_file():
+        raise ModelCannot(
+            where=folder.name, found="a tagging head", expected="weights tuned for generation"
+        )
+    weights, decoder = load_any(folder, base, dtype=dtype, device=device)
     tokenizer = read_tokenizer(weights)
-    if tokenizer.vocab_size != decoder.config.vocab_size:
+    if not tokenizer.fits(decoder.config.vocab_size):
         raise TokenizerMismatch(
-            where=weights.name, expected=decoder.config.vocab_size, found=tokenizer.vocab_size
+            where=folder.name, expected=decoder.config.vocab_size, found=tokenizer.vocab_size
         )
     if isinstance(decoder, TransformersDecoder):
-        return TransformersModel(decoder, tokenizer, weights.name)
+        return TransformersModel(decoder, tokenizer, folder.name)
     assert isinstance(decoder, Decoder)  # there is no third kind
-    return DecoderModel(decoder, tokenizer, weights.name)
+    return DecoderModel(decoder, tokenizer, folder.name)

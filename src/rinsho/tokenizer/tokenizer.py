@@ -92,6 +92,10 @@ class Tokenizer:
             return b""
         return piece.replace(_SPACE, " ").encode()
 
+    def fits(self, n_rows: int) -> bool:
+        """Tell whether weights with so many rows of embeddings can be this tokenizer's."""
+        return n_rows == self.vocab_size
+
     def token_bytes(self, token_id: int) -> bytes:
         """Return the UTF-8 bytes a token stands for, which may be part of a character."""
         return self._bytes[token_id]

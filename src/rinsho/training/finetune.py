@@ -10,15 +10,12 @@ from pydantic import Field
 
 from rinsho.corpus.document import read_documents
 from rinsho.corpus.licenses import check_folders
-from rinsho.errors import (
-    InvalidValue,
-    MissingInput,
-    ModelCannot,
-    NothingToLearn,
-    TokenizerMismatch,
-)
+from rinsho.errors import InvalidValue, MissingInput, NothingToLearn
 from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, new_folder, open_folder
+from rinsho.model.adapter import AdapterSettings
+from rinsho.model.base import Base
 from rinsho.model.card import write_model_card
+from rinsho.training.base import open_training_base
 from rinsho.training.examples import (
     Example,
     ExampleFile,
@@ -77,6 +74,11 @@ class FinetuneConfig(TrainingConfig):
     patience: int | None = Field(
         None, gt=0, description="heads: stop after so many validations without a better measure"
     )
+    adapter: AdapterSettings | None = Field(
+        None,
+        description="train an adapter beside frozen weights; left out: all weights",
+        exclude_if=lambda value: value is None,
+    )
     allow_licenses: tuple[str, ...] = Field(
         (),
         description="licenses that you may use, where rinsho refuses or does not know them",
@@ -104,7 +106,7 @@ def finetune(
 
     Args:
         config: `[finetune]` of the run file.
-        base: A finished folder of `pretrain` or `finetune`.
+        base: A finished folder of weights, a Hugging Face folder, or a hub id in the local cache.
         out: The weights folder to write. An unfinished run of the same config is taken up.
         tokens: What "generation" and "label-scoring" learn: a finished folder of `encode`.
         documents: What "tagging" learns: finished folders of documents with spans. Every head
@@ -130,13 +132,15 @@ def finetune(
     form = config.form or default_form(tokens is not None, bool(documents), examples)
     config = config.model_copy(update={"form": form})
     _check_inputs(config, tokens, documents)
-    opened = open_folder(base, "pretrain", "finetune", "extend-weights")
+    opened = open_training_base(base)
+    opened.check_license(config.allow_licenses, noncommercial=noncommercial)
     sources = [open_folder(path, "collect", "synthesize") for path in documents]
     given = open_folder(tokens, "encode") if tokens is not None else None
-    used = [opened, *sources, *([given] if given else [])]
+    own = [opened.finished] if opened.finished else []
+    used = [*own, *sources, *([given] if given else [])]
     check_folders(used, config.allow_licenses, noncommercial=noncommercial)
     inputs = {
-        "base": opened,
+        "base": opened.source,
         **({"tokens": given} if given else {"documents": sources}),
         **({"examples": hash_examples(paths)} if paths else {}),
     }
@@ -177,6 +181,9 @@ def default_form(has_tokens: bool, has_documents: bool, examples: Sequence[Examp
 
 def _check_inputs(config: FinetuneConfig, tokens: Path | None, documents: Sequence[Path]) -> None:
     place = f'[finetune] form = "{config.form}"'
+    if config.adapter is not None and config.form not in LANGUAGE_FORMS:
+        expected = " / ".join(LANGUAGE_FORMS)
+        raise InvalidValue(where="[finetune] form", found="adapter", expected=expected)
     has = {
         "tokens": tokens is not None,
         "documents": bool(documents),
@@ -194,33 +201,28 @@ def _check_inputs(config: FinetuneConfig, tokens: Path | None, documents: Sequen
 
 
 def _learn_tokens(
-    config: FinetuneConfig, base: FinishedFolder, tokens: FinishedFolder, folder: OpenFolder
+    config: FinetuneConfig, base: Base, tokens: FinishedFolder, folder: OpenFolder
 ) -> None:
-    import torch
-
-    from rinsho.model.checkpoint import load_decoder
-    from rinsho.model.head_record import HEAD_RECORD
-    from rinsho.tokenizer.tokenizer import read_tokenizer
-    from rinsho.training.language import train_on_tokens, write_record, write_weights
+    from rinsho.training.base import (
+        load_base,
+        require_no_head,
+        require_same_tokenizer,
+        write_result,
+    )
+    from rinsho.training.language import train_on_tokens, write_record
     from rinsho.training.session import training_session
 
-    if HEAD_RECORD in base.manifest.identity.files:
-        expected = "weights of pretrain or of finetune for conversations"
-        raise ModelCannot(where=base.path.name, found="weights with a head", expected=expected)
-    tokenizer, other = read_tokenizer(base.path), read_tokenizer(tokens.path)
-    if tokenizer.sha256 != other.sha256:
-        raise TokenizerMismatch(
-            where=tokens.path.name, expected=tokenizer.sha256[:16], found=other.sha256[:16]
-        )
+    require_no_head(base)
+    tokenizer = require_same_tokenizer(base, tokens.path)
     with training_session(config) as session:
-        decoder = load_decoder(base.path, dtype=torch.float32, dropout=config.dropout)
+        decoder = load_base(base, config, session, config.adapter)
         finished = train_on_tokens(decoder, tokenizer, tokens.path, config, session, folder)
-    write_weights(decoder, tokenizer, base.path, folder)
+    write_result(decoder, tokenizer, base, config.adapter, folder)
     write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
 
 
 def _learn_head(
-    config: FinetuneConfig, base: FinishedFolder, examples: Sequence[Example], folder: OpenFolder
+    config: FinetuneConfig, base: Base, examples: Sequence[Example], folder: OpenFolder
 ) -> None:
     import torch
 
