@@ -16,8 +16,9 @@ from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig
 from rinsho.tokenizer.tokenizer import read_tokenizer
 from rinsho.training.batches import TokenBatch, TokenBatches, to_batch
+from rinsho.training.held_out import HeldOut, summed_loss
 from rinsho.training.loop import Loop, planned_steps
-from rinsho.training.objective import LanguageObjective, bits_per_byte, summed_loss
+from rinsho.training.objective import LanguageObjective
 from rinsho.training.optimizer import decays, new_optimizer, rate_share
 from rinsho.training.pretrain import PretrainConfig
 from rinsho.training.session import Session, training_session
@@ -54,7 +55,7 @@ def batches_of(split: TokenSplit, micro_batch_tokens: int) -> TokenBatches:
 def loop_over(
     decoder: Decoder, split: TokenSplit, config: PretrainConfig, n_bytes: np.ndarray, folder: Path
 ) -> Loop[TokenBatch]:
-    objective = LanguageObjective(decoder, batches_of(split, 256), split, n_bytes, 500)
+    objective = LanguageObjective(decoder, batches_of(split, 256), HeldOut(split, n_bytes, 64, 500))
     session = Session(threads=1, precision="fp32")
     store = CheckpointStore(folder, environment(1, "fp32"))
     return Loop(objective, new_optimizer(decoder, config), config, session, store)
@@ -155,18 +156,18 @@ def test_bits_per_byte_of_a_uniform_model_is_log2_of_the_vocabulary_over_bytes(
 ) -> None:
     with torch.no_grad():
         decoder.model.norm.weight.zero_()  # every logit is 0
-    found = bits_per_byte(decoder, split, n_bytes, max_tokens=10**9)
+    found = HeldOut(split, n_bytes, 64, 10**9).measure(decoder)["bits_per_byte"]
     n_labels, size = int(split.loss_mask.sum()), int(split.n_bytes.sum())
     assert found == pytest.approx(n_labels * math.log2(len(n_bytes)) / size, rel=1e-4)
 
 
-def test_bits_per_byte_of_an_empty_split_is_none(
+def test_nothing_is_measured_on_an_empty_split(
     decoder: Decoder, split: TokenSplit, n_bytes: np.ndarray
 ) -> None:
     empty = TokenSplit(
         split.tokens[:0], split.loss_mask[:0], np.zeros(1, np.int64), (), (), (), split.n_bytes[:0]
     )
-    assert bits_per_byte(decoder, empty, n_bytes, max_tokens=100) is None
+    assert HeldOut(empty, n_bytes, 64, 100).measure(decoder) == {}
 
 
 # ------------------------------------------------------------------------------- schedule
@@ -192,7 +193,7 @@ def test_norms_and_the_embedding_do_not_decay(decoder: Decoder) -> None:
 def test_limits_shorten_a_run(
     decoder: Decoder, split: TokenSplit, config: PretrainConfig, n_bytes: np.ndarray
 ) -> None:
-    objective = LanguageObjective(decoder, batches_of(split, 256), split, n_bytes, 100)
+    objective = LanguageObjective(decoder, batches_of(split, 256), HeldOut(split, n_bytes, 64, 100))
     per_epoch = [objective.n_steps(epoch) for epoch in range(3)]
 
     def planned(**changes: object) -> int:

@@ -11,28 +11,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from rinsho.corpus.document import read_documents
 from rinsho.encoding.token_shard import TokenSplit, read_token_split
 from rinsho.errors import ResumeRefused
-from rinsho.model.checkpoint import load_decoder
 from rinsho.model.decoder import Decoder, new_decoder
-from rinsho.model.tagger import Tagger
 from rinsho.tokenizer.tokenizer import read_tokenizer
 from rinsho.training.batches import TokenBatch, TokenBatches
-from rinsho.training.finetune import FinetuneConfig
+from rinsho.training.held_out import HeldOut
 from rinsho.training.loop import Finished, Loop
 from rinsho.training.objective import LanguageObjective
 from rinsho.training.optimizer import new_optimizer
 from rinsho.training.pretrain import PretrainConfig
 from rinsho.training.session import training_session
 from rinsho.training.state import CheckpointStore, environment
-from rinsho.training.tagging import (
-    TagBatch,
-    TaggingObjective,
-    sort_notes,
-    tag_set,
-    to_examples,
-)
 
 N_STEPS = 12
 
@@ -71,11 +61,12 @@ class Run:
                 self.split, context_length=64, batch_tokens=512, micro_batch_tokens=256, seed=0
             )
             sizes = self.tokenizer.n_bytes_per_token
-            objective = SignalledObjective(decoder, batches, self.split, sizes, 200)
+            held_out = HeldOut(self.split, sizes, 64, 200)
+            objective = SignalledObjective(decoder, batches, held_out)
             objective.signals = signals or {}
             store = CheckpointStore(self.folder, environment(threads, session.precision))
             loop = Loop(objective, new_optimizer(decoder, config), config, session, store)
-            return decoder, loop.run("", "")
+            return decoder, loop.run("", "", keeps_best=False)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
@@ -172,50 +163,3 @@ def test_a_checkpoint_is_safetensors_and_json_alone(run: Run) -> None:
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
     state = json.loads((folder / "state.json").read_text())["state"]
     assert (state["step"], len(state["log"])) == (5, 5)
-
-
-class SignalledTagging(TaggingObjective):
-    """A tagging objective in one of whose steps SIGTERM comes to this process."""
-
-    signal_at = 0
-    n_asked = 0
-
-    def batches(self, epoch: int, step: int) -> list[TagBatch]:
-        self.n_asked += 1
-        if self.n_asked == self.signal_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().batches(epoch, step)
-
-
-def train_tags(weights: Path, documents: Path, folder: Path, signal_at: int = 0) -> Tagger:
-    values = {"form": "tagging", "n_steps": 14, "evaluate_every_steps": 3, "threads": 1}
-    config = FinetuneConfig.model_validate({**values, "learning_rate": 5e-2, "precision": "fp32"})
-    notes = sort_notes(read_documents(documents))
-    with training_session(config) as session:
-        tagger = Tagger(load_decoder(weights), read_tokenizer(weights), tag_set(notes.train))
-        objective = SignalledTagging(
-            tagger,
-            to_examples(notes.train, tagger).examples,
-            notes.validation,
-            batch_tokens=300,
-            micro_batch_tokens=150,
-            seed=0,
-        )
-        objective.signal_at = signal_at
-        optimizer = new_optimizer(tagger, config, head_learning_rate=1e-2)
-        store = CheckpointStore(folder, environment(1, "fp32"))
-        Loop(objective, optimizer, config, session, store).run("", "")
-    return tagger
-
-
-def test_a_stopped_tagger_keeps_the_best_weights_of_before_the_stop(
-    weights: Path, documents: Path, tmp_path: Path
-) -> None:
-    for name in ("unbroken", "stopped"):
-        (tmp_path / name).mkdir()
-    expected = train_tags(weights, documents, tmp_path / "unbroken").state_dict()
-    with pytest.raises(KeyboardInterrupt):
-        train_tags(weights, documents, tmp_path / "stopped", signal_at=8)
-    assert (tmp_path / "stopped" / "step-00000008" / "best.safetensors").is_file()
-    found = train_tags(weights, documents, tmp_path / "stopped").state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())

@@ -33,7 +33,12 @@ Row = tuple[Piece, ...]  # sum of len(piece) <= context_length; pieces do not se
 
 
 def pack(
-    lengths: Sequence[int] | NDArray[np.int64], *, context_length: int, seed: int, epoch: int
+    lengths: Sequence[int] | NDArray[np.int64],
+    *,
+    context_length: int,
+    seed: int,
+    epoch: int,
+    documents: Sequence[int] | NDArray[np.int64] | None = None,
 ) -> list[Row]:
     """Return the rows of one epoch, in training order.
 
@@ -46,6 +51,7 @@ def pack(
         context_length: Most tokens of a row, 2 or more.
         seed: Of the run, 0 or more.
         epoch: 0 or more.
+        documents: The documents of this epoch, some of them perhaps twice; every one when left out.
 
     >>> for row in pack([3, 5], context_length=4, seed=0, epoch=0):
     ...     print([(piece.document, piece.start, piece.end) for piece in row])
@@ -55,8 +61,8 @@ def pack(
     """
     pieces = [
         piece
-        for document, length in enumerate(lengths)
-        for piece in _cut(document, int(length), context_length)
+        for document in (range(len(lengths)) if documents is None else documents)
+        for piece in _cut(int(document), int(lengths[document]), context_length)
     ]
     random = np.random.default_rng([seed, epoch])
     rows = _best_fit([pieces[i] for i in random.permutation(len(pieces))], context_length)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 
-from rinsho.errors import InvalidValue
-from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, new_folder, open_folder
+from rinsho.errors import InvalidValue, SequenceTooLong, TokenizerMismatch
+from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, open_folder
+from rinsho.model.base import Base, open_base
 from rinsho.model.card import write_model_card
 from rinsho.model.presets import DecoderConfig, decoder_config
 from rinsho.runfile import StageConfig
-from rinsho.training.settings import TrainingConfig, require_torch
+from rinsho.training.mix import MixedSource
+from rinsho.training.ranks import Ranks, joined_ranks, joint_folder
+from rinsho.training.settings import TrainingConfig, later_key, require_torch
+
+if TYPE_CHECKING:
+    from rinsho.model.decoder_protocol import TrainableDecoder
 
 
 class ShapeConfig(StageConfig):
@@ -41,6 +48,12 @@ class PretrainConfig(TrainingConfig):
         description="changes to the preset",
     )
     context_length: int = Field(512, gt=1, description="tokens per row")
+    mix: dict[str, MixedSource] | None = later_key(
+        None, description="source (or tokens folder) -> weight and max_epochs; left out: everything"
+    )
+    patience: int | None = later_key(
+        None, gt=0, description="stop after so many validations without fewer bits per byte"
+    )
 
     def decoder_config(self, vocab_size: int) -> DecoderConfig:
         """Return the shape of the decoder for a vocabulary.
@@ -66,38 +79,109 @@ class PretrainConfig(TrainingConfig):
 
 
 @door
-def pretrain(config: PretrainConfig, *, tokens: Path, out: Path) -> Manifest:
-    """Train a decoder with fresh weights on a tokens folder.
+def pretrain(
+    config: PretrainConfig,
+    *,
+    tokens: Path | Sequence[Path],
+    out: Path,
+    base: Path | None = None,
+    noncommercial: bool = False,
+) -> Manifest:
+    """Train a decoder on tokens folders: with fresh weights, or those of a base.
 
     Args:
         config: `[pretrain]` of the run file.
-        tokens: A finished folder of `encode`.
+        tokens: One finished folder of `encode`, or several with the same tokenizer.
         out: The weights folder to write. An unfinished run of the same config is taken up.
+        base: Weights to go on from (continued pre-training): a folder of rinsho's, a Hugging Face
+            folder or a hub id in the cache. `preset` and `model` say nothing then.
+        noncommercial: Whether a base of a non-commercial license may be used.
 
     Raises:
-        NothingToLearn: The training split is empty.
+        NothingToLearn: The training split, or a source of the mix, is empty.
+        TokenizerMismatch: The folders do not have one tokenizer, or the base has another.
+        SequenceTooLong: Rows are longer than the context of the base.
         LossNotFinite, OutOfMemory, ResumeRefused: As said in the training loop.
     """
-    source = open_folder(tokens, "encode")
-    inputs = {"tokens": source}
-    with new_folder(out, stage="pretrain", config=config, inputs=inputs, can_resume=True) as folder:
-        _pretrain(config, source, folder)
-        write_model_card(folder, "pretrain", [source])
+    folders = [tokens] if isinstance(tokens, Path) else list(tokens)
+    sources = [open_folder(path, "encode") for path in folders]
+    opened = None if base is None else open_base(base)
+    if opened is not None:
+        opened.check_license((), noncommercial=noncommercial)
+    _check_tokenizers(sources, opened)
+    inputs = {
+        "tokens": sources[0] if len(sources) == 1 else sources,  # as in folders of one
+        **({} if opened is None else {"base": opened.source}),
+    }
+    finished = None if opened is None else opened.finished
+    used = [*sources, *([] if finished is None else [finished])]
+    new = {"stage": "pretrain", "config": config, "inputs": inputs, "can_resume": True}
+    with joined_ranks(config.rank_timeout) as ranks, joint_folder(ranks, out, **new) as folder:
+        if opened is not None:
+            opened.record_license(folder)
+        _pretrain(config, sources, opened, folder, ranks)
+        if ranks.is_main:
+            write_model_card(folder, "pretrain", used)
     assert folder.manifest is not None
     return folder.manifest
 
 
-def _pretrain(config: PretrainConfig, source: FinishedFolder, folder: OpenFolder) -> None:
+def _check_tokenizers(sources: Sequence[FinishedFolder], base: Base | None) -> None:
+    from rinsho.tokenizer.tokenizer import read_tokenizer
+
+    first, *rest = [*([] if base is None else [base]), *sources]
+    wanted = read_tokenizer(first.path).sha256
+    for source in rest:
+        found = read_tokenizer(source.path).sha256
+        if found != wanted:
+            raise TokenizerMismatch(where=source.path.name, expected=wanted[:16], found=found[:16])
+
+
+def _pretrain(
+    config: PretrainConfig,
+    sources: Sequence[FinishedFolder],
+    base: Base | None,
+    folder: OpenFolder,
+    ranks: Ranks,
+) -> None:
     require_torch("pretrain")
-    from rinsho.model.decoder import new_decoder
     from rinsho.tokenizer.tokenizer import read_tokenizer
     from rinsho.training.language import train_on_tokens, write_record, write_weights
     from rinsho.training.session import training_session
 
-    tokenizer = read_tokenizer(source.path)
-    shape = config.decoder_config(tokenizer.vocab_size)
-    with training_session(config) as session:
-        decoder = new_decoder(shape, seed=config.seed, dropout=config.dropout)
-        finished = train_on_tokens(decoder, tokenizer, source.path, config, session, folder)
-    write_weights(decoder, tokenizer, source.path, folder)
+    tokenizer = read_tokenizer(sources[0].path)
+    with training_session(config, ranks) as session:
+        decoder = _decoder(config, tokenizer.vocab_size, base)
+        finished = train_on_tokens(
+            decoder,
+            tokenizer,
+            [source.path for source in sources],
+            config,
+            session,
+            folder,
+            context_length=config.context_length,
+            mix=config.mix,
+            patience=config.patience,
+        )
+    if not ranks.is_main:
+        return
+    write_weights(decoder, tokenizer, sources[0].path, folder)
     write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
+
+
+def _decoder(config: PretrainConfig, vocab_size: int, base: Base | None) -> TrainableDecoder:
+    import torch
+
+    from rinsho.model.base import load_trainable
+    from rinsho.model.decoder import new_decoder
+
+    if base is None:
+        shape = config.decoder_config(vocab_size)
+        return new_decoder(shape, seed=config.seed, dropout=config.dropout)
+    decoder = load_trainable(base.path, dtype=torch.float32, dropout=config.dropout)
+    longest = decoder.config.context_length
+    if config.context_length > longest:
+        raise SequenceTooLong(
+            where="[pretrain] context_length", expected=longest, found=config.context_length
+        )
+    return decoder

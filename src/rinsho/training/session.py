@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import torch
@@ -15,6 +15,7 @@ import torch
 from rinsho.console import say
 from rinsho.errors import OutOfMemory
 from rinsho.model.precision import DTYPES, Precision, resolve_precision
+from rinsho.training.ranks import OneRank, Ranks, n_ranks_here, rank_device
 from rinsho.training.settings import TrainingConfig
 
 # What torch's allocators say; they have no class of their own for it on the CPU.
@@ -28,30 +29,37 @@ class Session:
     threads: int
     precision: Precision
     is_stopped: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    ranks: Ranks = field(default_factory=OneRank)
 
     def computing(self) -> contextlib.AbstractContextManager[object]:
         """Return the context of every forward pass: with bf16, weights stay in fp32."""
         if self.precision == "fp32":
             return contextlib.nullcontext()
-        return torch.autocast("cpu", dtype=DTYPES[self.precision])
+        return torch.autocast(self.device.type, dtype=DTYPES[self.precision])
 
 
 @contextlib.contextmanager
-def training_session(config: TrainingConfig) -> Generator[Session, None, None]:
+def training_session(
+    config: TrainingConfig, ranks: Ranks | None = None
+) -> Generator[Session, None, None]:
     """Set threads, seed and deterministic algorithms; put back what was there before.
 
     The first SIGINT or SIGTERM marks the session as stopped, so that the loop can end at a step; a
-    second one ends the process at once.
+    second one ends the process at once, or says nothing new where there are several ranks.
 
     Raises:
         OutOfMemory: The allocator of torch had nothing left.
     """
-    threads = config.threads or len(os.sched_getaffinity(0))
-    session = Session(threads, resolve_precision(config.precision, torch.device("cpu")))
+    ranks = ranks or OneRank()
+    threads = config.threads or max(1, len(os.sched_getaffinity(0)) // n_ranks_here())
+    device = rank_device() if ranks.n_ranks > 1 else torch.device("cpu")
+    precision = resolve_precision(config.precision, device)
+    session = Session(threads, precision, device=device, ranks=ranks)
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed + ranks.rank)  # dropout differs, as the batches of ranks do
     try:
         with _signals(session), _memory():
             yield session
@@ -84,7 +92,9 @@ def _signals(session: Session) -> Generator[None, None, None]:
     def stop(number: int, frame: FrameType | None) -> None:
         session.is_stopped = True
         for kind in kinds:
-            signal.signal(kind, before[kind])
+            # Ranks get a signal of a cluster twice: from its scheduler and from torchrun.
+            again = before[kind] if session.ranks.n_ranks == 1 else signal.SIG_IGN
+            signal.signal(kind, again)
         say(
             "このステップを終え、チェックポイントを保存して止まります",
             "finishing this step and saving a checkpoint, then stopping",

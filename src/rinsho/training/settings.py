@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from rinsho.errors import MissingDependency
 from rinsho.runfile import StageConfig
+
+
+def later_key(default: Any, **more: Any) -> Any:
+    """Return the field of a key that older folders do not have: its default is in no identity."""
+    return Field(default, exclude_if=lambda value: value == default, **more)
 
 
 class TrainingConfig(StageConfig):
@@ -39,6 +44,15 @@ class TrainingConfig(StageConfig):
     )
     threads: int | None = Field(
         None, gt=0, description="CPU threads, part of the identity; left out: every core"
+    )
+    ema_decay: float | None = later_key(
+        None, gt=0, lt=1, description="running average of the weights: share a step keeps (.999)"
+    )
+    data_workers: int = Field(
+        0, ge=0, le=16, exclude=True, description="threads that make batches ahead; changes no byte"
+    )
+    rank_timeout: float = Field(
+        600, gt=0, exclude=True, description="seconds that ranks wait for each other; then it ends"
     )
     seed: int = Field(0, ge=0, description="of weights, data order and dropout")
     checkpoint_every_steps: int = Field(100, gt=0, description="steps between checkpoints")

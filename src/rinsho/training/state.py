@@ -4,6 +4,7 @@ checkpoints/step-00000200/
     weights.safetensors     the trained parameters
     optimizer.safetensors   what the optimizer remembers of each
     best.safetensors        parameters of the best validation, where a run keeps them
+    average.safetensors     their running average, where a run has one
     state.json              cursor, log lines so far, state of the random generators, environment
     manifest.json           size and SHA-256 of the others, written last
 
@@ -55,12 +56,16 @@ class Environment:
     threads: int
     precision: str
     frozen: str | None = None  # SHA-256 of the parameters that no step changes, where there are any
+    ranks: int | None = None  # processes that train together, where there are several
 
 
 def environment(threads: int, precision: str) -> Environment:
     """Return the environment of this process."""
     machine = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
     return Environment(torch.__version__, machine, threads, precision)
+
+
+Sample = dict[str, str | int]  # step, prompt, text
 
 
 @dataclass(slots=True)
@@ -76,6 +81,9 @@ class TrainingState:
     timing: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     best: float | None = None
     n_measures_without_better: int = 0
+    measures: dict[str, float] = field(default_factory=dict[str, float])  # of the weights to keep
+    is_averaged: bool = False  # whether those are the running average
+    samples: list[Sample] = field(default_factory=list[Sample])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +102,13 @@ def take_snapshot(trained: Trained, state: TrainingState, kept: Mapping[str, Ten
     Args:
         trained: Its parameters and optimizer.
         state: Its cursor and logs.
-        kept: Further weights by name ("best"); they are not copied, so nobody may change them.
+        kept: Further weights by file; they are not copied, so nobody may change them.
     """
     tensors = {"weights": trained.weights(), "optimizer": trained.memories(), **kept}
-    lines = {"log": list(state.log), "timing": list(state.timing)}
-    return Snapshot(
-        dataclasses.replace(state, **lines), tensors, _random_states(), trained.frozen_sha256
+    moment = dataclasses.replace(
+        state, log=list(state.log), timing=list(state.timing), samples=list(state.samples)
     )
+    return Snapshot(moment, tensors, _random_states(), trained.frozen_sha256)
 
 
 def put_back(snapshot: Snapshot, trained: Trained) -> None:
@@ -208,9 +216,12 @@ class CheckpointStore:
             write_tensors(new / f"{name}.safetensors", tensors)
         # Keys keep their order: log lines are written again from here, byte for byte.
         (new / "state.json").write_text(json.dumps(self._written(snapshot), allow_nan=False))
-        _seal(new)
+        seal(new)
         new.rename(final)
         flush_folder(self._folder)
+        self._drop_old()
+
+    def _drop_old(self) -> None:
         for old in self._paths()[N_KEPT:]:
             shutil.rmtree(old)
 
@@ -221,6 +232,11 @@ class CheckpointStore:
             ResumeRefused: It was made under another environment or over another frozen base, so
                 the bytes would differ.
         """
+        newest = self._newest()
+        return None if newest is None else self._read(newest, trained)
+
+    def _newest(self) -> Path | None:
+        """Return the newest checkpoint whose bytes are right; drop those that are damaged."""
         for path in self._paths():
             try:
                 _check(path)
@@ -231,7 +247,7 @@ class CheckpointStore:
                 )
                 shutil.rmtree(path)
                 continue
-            return self._read(path, trained)
+            return path
         return None
 
     def _paths(self) -> list[Path]:
@@ -248,11 +264,15 @@ class CheckpointStore:
         }
 
     def _read(self, path: Path, trained: Trained) -> Snapshot:
-        from safetensors.torch import load_file
-
         written = json.loads((path / "state.json").read_bytes())
         made_under = Environment(**written["environment"])
         here = dataclasses.replace(self._here, frozen=trained.frozen_sha256)
+        if made_under.ranks != here.ranks:
+            say(
+                f"{path.name} は別のランク数で作られました。結果は丸めの範囲で一致します",
+                f"{path.name} was made by another number of ranks: results agree within rounding",
+            )
+            here = dataclasses.replace(here, ranks=made_under.ranks, threads=made_under.threads)
         if made_under != here:
             raise ResumeRefused(
                 where=path.name, expected=_describe(made_under), found=_describe(here)
@@ -260,10 +280,18 @@ class CheckpointStore:
         random = written["random"]
         return Snapshot(
             state=TrainingState(**written["state"]),
-            tensors={file.stem: load_file(file) for file in path.glob("*.safetensors")},
-            random={"cpu": random} if isinstance(random, str) else random,
+            tensors=self._tensors(path),
+            random=self._random(path, {"cpu": random} if isinstance(random, str) else random),
             frozen=made_under.frozen,
         )
+
+    def _tensors(self, path: Path) -> Mapping[str, Tensors]:
+        from rinsho.training.sharded_state import read_rows
+
+        return read_rows(path)
+
+    def _random(self, path: Path, of_main: Mapping[str, str]) -> Mapping[str, str]:
+        return of_main
 
 
 def _describe(here: Environment) -> str:
@@ -271,12 +299,16 @@ def _describe(here: Environment) -> str:
     return ", ".join(f"{key} {value}" for key, value in known.items())
 
 
-def _seal(folder: Path) -> None:
+def seal(folder: Path, known: Mapping[str, FileRecord] | None = None) -> None:
+    """Flush every file and write the manifest; `known` files were flushed and hashed before."""
     records: dict[str, Any] = {}
     for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        records[path.name] = dataclasses.asdict(hash_file(path))
+        record = None if known is None else known.get(path.name)
+        if record is None:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            record = hash_file(path)
+        records[path.name] = dataclasses.asdict(record)
     write_file(folder / MANIFEST, canonical_json(records))
 
 
