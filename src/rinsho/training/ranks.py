@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rinsho.console import only_errors
 from rinsho.errors import InvalidValue, RankLost
+from rinsho.manifest import MANIFEST, OpenFolder, new_folder, read_manifest
 
 if TYPE_CHECKING:
     import torch
@@ -163,8 +166,11 @@ def joined_ranks(timeout_seconds: float) -> Generator[Ranks, None, None]:
         return
     with lost_ranks(), only_errors(rank != 0):
         ranks = _join(rank, n_ranks, timedelta(seconds=timeout_seconds))
-        yield ranks
-        _leave(ranks)
+        try:
+            yield ranks
+            ranks.sums(0.0)  # who leaves first would close the connections of the others
+        finally:
+            _leave()
 
 
 def _join(rank: int, n_ranks: int, timeout: timedelta) -> JoinedRanks:
@@ -179,11 +185,12 @@ def _join(rank: int, n_ranks: int, timeout: timedelta) -> JoinedRanks:
     return JoinedRanks(rank, n_ranks, timeout)
 
 
-def _leave(ranks: JoinedRanks) -> None:
+def _leave() -> None:
     import torch.distributed as dist
 
-    ranks.sums(0.0)  # who leaves first would close the connections of the others
-    dist.destroy_process_group()
+    # NCCL waits here for what a lost rank will never do; the end of the process does not.
+    if "nccl" not in dist.get_backend():
+        dist.destroy_process_group()
 
 
 @contextlib.contextmanager
@@ -199,3 +206,62 @@ def lost_ranks() -> Generator[None, None, None]:
         rank, n_ranks, _ = place()
         found = "timeout" if "imed out" in words or "imeout" in words else "connection closed"
         raise RankLost(where=f"rank {rank} of {n_ranks}", found=found) from None
+
+
+@contextlib.contextmanager
+def joint_folder(ranks: Ranks, out: Path, **arguments: Any) -> Generator[OpenFolder, None, None]:
+    """Hand out a stage folder to all ranks: rank 0 locks, writes and commits it.
+
+    The others get the same paths for reading; they return when it is committed.
+
+    Args:
+        ranks: Who shares it.
+        out: As in `new_folder`.
+        **arguments: Those of `new_folder`.
+
+    Raises:
+        RankLost: Rank 0 could not finish the folder.
+    """
+    if ranks.n_ranks == 1:
+        with new_folder(out, **arguments) as folder:
+            yield folder
+    elif ranks.is_main:
+        with contextlib.ExitStack() as stack:
+            opened = new_folder(out, **arguments)
+            yield _told(ranks, lambda: stack.enter_context(opened))
+            _told(ranks, stack.close)
+    else:
+        if not _hear(ranks):
+            # It is finished, or of another config: the same answer as rank 0 got.
+            with new_folder(out, **arguments):
+                raise RankLost(where="rank 0", found="no folder")
+        partial = out.with_name(out.name + ".partial")
+        folder = OpenFolder(partial / "result", partial / "checkpoints")
+        yield folder
+        if not _hear(ranks):
+            raise RankLost(where="rank 0", found="no folder")
+        _wait_for(out / MANIFEST, seconds=60)
+        folder.manifest = read_manifest(out)
+
+
+def _told(ranks: Ranks, action: Callable[[], T]) -> T:
+    """Do something that the other ranks wait for, and tell them how it went."""
+    try:
+        done = action()
+    except Exception:
+        with contextlib.suppress(RuntimeError):
+            ranks.sums(1.0)
+        raise
+    ranks.sums(0.0)
+    return done
+
+
+def _hear(ranks: Ranks) -> bool:
+    return list(ranks.sums(0.0)) == [0.0]
+
+
+def _wait_for(path: Path, seconds: float) -> None:
+    """Wait for a file of another machine to be seen here: network file systems take their time."""
+    deadline = time.monotonic() + seconds
+    while not path.is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)

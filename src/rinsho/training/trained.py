@@ -38,7 +38,7 @@ class Trained:
         digest = hashlib.sha256()
         for name, parameter in sorted(frozen.items()):
             digest.update(f"{name} {parameter.dtype} {list(parameter.shape)}\n".encode())
-            plain = local(parameter).cpu().contiguous().flatten().view(torch.uint8)
+            plain = whole(parameter).cpu().contiguous().flatten().view(torch.uint8)
             digest.update(memoryview(cast(Any, plain.numpy())))
         return digest.hexdigest()
 
@@ -56,6 +56,10 @@ class Trained:
 
     def put_weights(self, weights: Tensors) -> None:
         """Overwrite the parameters; a name or shape that does not fit is an error of torch's."""
+        if any(hasattr(parameter, "device_mesh") for parameter in self.parameters.values()):
+            from rinsho.training.distributed import drop_gathered
+
+            drop_gathered(self.module)
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 local(parameter).copy_(weights[name])
@@ -83,6 +87,12 @@ def local(tensor: Tensor) -> Tensor:
     """Return this process's part of a tensor that is sharded over several; any other as it is."""
     plain = tensor.detach()
     return cast(Any, plain).to_local() if hasattr(plain, "to_local") else plain
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return all of a sharded tensor, gathered by every process at once; any other as it is."""
+    plain = tensor.detach()
+    return cast(Any, plain).full_tensor() if hasattr(plain, "full_tensor") else plain
 
 
 def copied(tensor: Tensor) -> Tensor:

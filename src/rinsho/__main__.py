@@ -1,0 +1,5 @@
+"""`python -m rinsho`: the same commands, as torchrun starts them."""
+
+from rinsho.cli import main
+
+main()
