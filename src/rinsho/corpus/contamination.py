@@ -42,6 +42,7 @@ from rinsho.corpus.ngrams import (
     Hashes,
     code_points,
     compact_code_points,
+    compact_in_a_row,
     hash_ngrams,
     is_blank,
 )
@@ -105,10 +106,12 @@ class OverlapIndex:
 
     def tell(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether `find` finds anything; quicker than to `find` in each."""
-        codes = compact_code_points(_BETWEEN.join(texts))
-        starts, _ = self._matches(codes)
-        holding = set(np.searchsorted(np.flatnonzero(codes == ord(_BETWEEN)), starts).tolist())
-        return [number in holding for number in range(len(texts))]
+        if not texts:
+            return []
+        codes, starts = compact_in_a_row(texts)
+        places, _ = self._matches(codes)
+        holding = set(np.searchsorted(starts, places, side="right").tolist())
+        return [number in holding for number in range(1, len(texts) + 1)]
 
     def find(self, text: str) -> list[Overlap]:
         """Return the passages that `text` shares with each benchmark, in order.
@@ -173,8 +176,6 @@ class OverlapIndex:
                 found.append(Overlap(int(start), int(end), self.benchmarks[number], numbers))
         return sorted(found, key=lambda one: (one.start, one.end, one.benchmark))
 
-
-_BETWEEN = "\0"  # no normalized text has it, nor has any run
 
 _ARRAYS = ("first_items", "hashes", "items", "is_maybe")
 

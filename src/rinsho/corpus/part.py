@@ -23,7 +23,7 @@ from rinsho import __version__
 from rinsho.corpus.contamination import open_index
 from rinsho.corpus.coverage import Coverage
 from rinsho.corpus.document import Document, Rejection, to_json
-from rinsho.corpus.duplicates import N_BANDS, Fingerprint, fingerprint
+from rinsho.corpus.duplicates import N_BANDS, Fingerprint, fingerprints
 from rinsho.corpus.repeated_lines import line_hashes
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sieve import Judged, Sieve, open_sieve
@@ -33,8 +33,9 @@ from rinsho.manifest import canonical_json, hash_file, write_file
 from rinsho.text.identifiers import IDENTIFIER_KINDS
 
 PART_BYTES = 16 * 2**20  # on disk: small files are read together, a larger file is a part by itself
-# Records are judged in batches, step by step, so that the tables of a step stay in the cache.
-_BATCH_BYTES, _BATCH_RECORDS = 2**21, 256
+# Records are judged in batches, step by step over all: enough that short ones cost little each, and
+# few enough that what a step makes of them stays in the cache.
+_BATCH_BYTES, _BATCH_RECORDS = 2**18, 256
 DOCUMENT = -1  # in `outcomes`: the record is a document that passed
 _FINISHED = "part.json"
 RECORDS, CANDIDATES, LINES = "records.npz", "candidates.jsonl", "lines.u64"
@@ -262,7 +263,7 @@ class _PartWriter:
         documents = [r.outcome for r in records if isinstance(r.outcome, Document)]
         all_judged = sieve.judge_all(documents, self.task.source.config)
         kept = [one.outcome for one in all_judged if isinstance(one.outcome, Document)]
-        marks = iter([fingerprint(document.text) for document in kept])
+        marks = iter(fingerprints([document.text for document in kept]))
         lines = iter([self._hash_lines(document) for document in kept])
         judged = iter(all_judged)
         for number, record in enumerate(records, first):
