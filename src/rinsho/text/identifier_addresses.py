@@ -51,7 +51,7 @@ _NO_UNIT = (
 )
 _HOUSE = (
     rf"[、 ]?(?:{_N}{{1,5}}(?:{_LINK}[ ]?[東西南北甲乙丙]?{_N}{{1,4}}){{1,5}}(?:号室|"
-    rf"号棟|号|番地|番|丁目|階|F|室)?|{_N}{{1,5}}[ ]?(?:丁目|番地|番丁|番(?!目|線|組))"
+    rf"号棟|号|番地|番|丁目|階|F|室)?|{_N}{{1,5}}[ ]?(?:丁目|番地|番丁|番(?!目|線|組|町))"
     rf"|[甲乙丙][0-9]{{1,5}}(?:{DASH}[0-9]{{1,4}})?|(?<=[一-龠])[ ][0-9]{{1,4}}(?=[\s、。,)」]|$)|(?<=[町村字田山谷原沢野川島里台"
     rf"丘区鉾条木浦崎津本根])[ ]?[0-9]{{1,5}}(?!{DASH}|[0-9]|号線)){_NO_UNIT}"
 )
@@ -139,7 +139,7 @@ _ADDRESS_CUES = (
     "住所 現住所 居住地 居所 住居 本籍 本籍地 自宅住所 患者住所 連絡先住所 送付先 送付先住所 転居先 発生場所 発生地"
     " 覚知場所 事故現場 現場住所 現場 搬送先 搬送先住所 郵送先 配達先 居宅 現在地 連絡先 実家 帰省先 所在地 自宅 Address"
     " address ADDRESS 住民票住所 addressLine address_line addr 現住地 勤務先住所 届出住所 退院先 住 所在 避難先 転入先"
-    " 転出先 宛先 お届け先 届け先 住民登録地 住民票 ご住所 旧住所 新住所 前住所 実家住所 居住先 出動先 出動場所 通報場所"
+    " 出生地 出身地 本籍地 生活の場 (住 WholeAddress WholeAddress1 WholeAddress2 PID-11 ADDR Addr じゅうしょ ジュウショ 転出先 宛先 お届け先 届け先 住民登録地 住民票 ご住所 旧住所 新住所 前住所 実家住所 居住先 出動先 出動場所 通報場所"
     " 発症場所 事故発生場所 発見場所 死亡場所 町名番地 番地 住所地 住所又は居所 アドレス streetAddressLine line text street"
     " 住所2 住所1 住所3 場所 来院元 入居先 里帰り先 滞在先 宿泊先 居場所 訪問先 納品先 設置先"
 )
@@ -153,7 +153,7 @@ _NOT_LABEL = (  # a blank goes on with the address unless a label follows it
     r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?)"
     rf"|{_PLACE_WORD}{{1,10}}[:=])"
 )
-_CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+"
+_CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+(?:\([0-9A-Za-z]{{1,5}}\))?"
 # A cell of an address: a prefecture or municipality, or a number of a house.
 _IS_ADDRESS = re.compile(
     rf"{PREFECTURE}|(?:{_KANA_CITIES}|[一-龠ヶケ々]{{1,6}})(?:市|区|郡|町|村)(?![はがをにで民立])"
@@ -179,7 +179,7 @@ _CUED = (
     rf"|{PREFECTURE}(?=[\s、。,;|)\"」]|$))"
 )
 _CUED_CELL = rf"(?:地)?[0-9]?(?:{FIRM_GAP}|は、?)(?P<value>{_CELL})"
-_AFTER_CODE = rf"[〒 :]{{0,4}}[0-9]{{3}}[ ]?{DASH}?[ ]?[0-9]{{4}}[ \n)、,|\"]{{1,6}}(?:住 ?所:?[ ]?)?(?P<value>{_CELL})"
+_AFTER_CODE = rf"[〒 :]{{0,4}}[0-9]{{3}}[ ]?{DASH}?[ ]?[0-9]{{4}}[ \n)、,|\"]{{0,6}}(?:住 ?所:?[ ]?)?(?P<value>{_CELL})"
 _LATIN_END = (
     r"(?:(?:-(?:shi|ku|cho|machi|gun|mura|son|ken|fu|to|do|chome)|[ ](?:City|Ward|Town|Village|Pref"
     r"(?:ecture|\.)?))(?![A-Za-z]))"
@@ -210,6 +210,10 @@ _OAZA = finder(
     rf"、?[0-9]{{1,5}}[ ]?(?:番地|{DASH}[0-9])(?:[0-9]{{0,4}})(?:[の-][0-9]{{1,4}})?{_NO_UNIT}"
 )
 _NUMBERS = "0123456789〇一二三四五六七八九十百"
+_LATIN_CELL = (
+    r"[ ]?[:=>][ ]?\"?(?P<value>(?=[^\n\0]{0,80}(?:-(?:shi|ku|cho|machi|gun)|Tokyo|Osaka|Kyoto|Japan|City))"
+    r"[A-Za-z0-9#.,' -]{8,100}(?:[A-Za-z]|(?<=[0-9]{3}-[0-9]{4})))(?=[^A-Za-z0-9-]|$)"
+)
 ADDRESS_RULES = (
     Rule("address", (Begin("大", "字"), Begin("字", "", "", "\n 。、:は「『(")), _OAZA, 15),
     Rule(
@@ -256,14 +260,15 @@ ADDRESS_RULES = (
         "address",
         [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
         f"(?:地)?{_CUED}",
-        priority=13,
+        priority=6,
     ),
     cued(
         "address",
         [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
         _CUED_CELL,
         _is_cell,
-        priority=13,
+        priority=6,
     ),
-    cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_cell, priority=14),
+    cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_cell, priority=6),
+    cued("address", ("Address", "address", "ADDRESS", "ADDR"), _LATIN_CELL, priority=5),
 )

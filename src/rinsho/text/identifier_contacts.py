@@ -12,8 +12,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 # ------------------------------------------------------------------------------ telephone
 
-_JOINT = rf"(?:[ ]?(?:{DASH}|[._・局])[ ]?|[ ]{{1,2}}|[ ]?{DASH}?\([ ]?|[ ]?\)[ ]?{DASH}?[ ]?)"
-_ABROAD = r"(?:\+[ ]?|00|010-?)81[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?[1-9][0-9]{0,3}"
+_JOINT = rf"(?:[ ]?(?:{DASH}|[._・])[ ]?|{DASH}\n|\n{DASH}|局の?|番|の|[ ]{{1,2}}|[ ]?{DASH}?\([ ]?|[ ]?\)[ ]?{DASH}?[ ]?)"
+_ABROAD = r"\(?(?:\+[ ]?|00|010-?)81\)?[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?[1-9][0-9]{0,3}"
 _AREA = rf"(?:{_ABROAD}|\([ ]?(?:{_ABROAD}|0[1-9][0-9]{{0,3}})[ ]?\)|0[1-9][0-9]{{0,3}})"
 _GROUPS = rf"{_AREA}(?:{_JOINT}|(?<=\)))[0-9]{{1,4}}{_JOINT}[0-9]{{3,4}}"
 _NUMBER = (
@@ -21,10 +21,12 @@ _NUMBER = (
     rf"|0[1-9][0-9]{{8,9}}|\+81[0-9]{{9,10}})"
 )
 _BOXED = r"0(?:[ |]{1,2}[0-9]){9,10}"  # one digit a box
-_LOCAL = rf"[2-9][0-9]{{0,3}}(?:{_JOINT}|の)[0-9]{{4}}"
+_LOCAL = rf"[0-9]{{2,4}}{_JOINT}[0-9]{{4}}番?"
+_SLASHED = r"0[0-9]{1,3}/[0-9]{1,4}/[0-9]{4}"
+_FOREIGN = rf"\+[1-9][0-9]{{0,2}}(?:[ ]?{DASH}?[ ]?[0-9]{{2,4}}){{2,4}}"
 _KANJI_DIGIT = "[〇一二三四五六七八九零]"
-_IN_KANJI = rf"[〇零]{_KANJI_DIGIT}{{1,3}}(?:{_JOINT}|の){_KANJI_DIGIT}{{1,4}}(?:{_JOINT}|の){_KANJI_DIGIT}{{3,4}}"
-_NOT_INSIDE = rf"(?<![0-9A-Za-z_+/.,#])(?<![0-9]{DASH})"
+_IN_KANJI = rf"[〇零]{_KANJI_DIGIT}{{1,3}}(?:{_JOINT}|、の?){_KANJI_DIGIT}{{1,4}}(?:{_JOINT}|、の?){_KANJI_DIGIT}{{3,4}}"
+_NOT_INSIDE = rf"(?<![0-9A-Za-z_+.#])(?<![0-9][/,])(?<![0-9]{DASH})"
 _NOT_LONGER = rf"(?![0-9A-Za-z])(?!{DASH}[0-9])(?![.,][0-9])"
 _PHONE_CUES = (
     "TEL Tel tel FAX Fax fax ファックス ファクス ファクシミリ ﾌｧｯｸｽ 電話 携帯 連絡先 直通 ℡ ☎ 📞 📱 ✆ ☏ Phone phone"
@@ -38,8 +40,8 @@ _LABEL_REST = (
     r"{0,3}+"
 )
 _CUED_PHONE = (
-    rf"{_LABEL_REST}(?:\([^()\0\n]{{1,12}}\))?{GAP}(?:\((?!0))?(?:tel:|TEL:|Tel:)?"
-    rf"(?P<value>{_NUMBER}|{_LOCAL}|{_BOXED}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
+    rf"{_LABEL_REST}(?:\((?![0+])[^()\0\n]{{1,12}}\))?{GAP}(?:\((?![0+]))?(?:tel:|TEL:|Tel:)?"
+    rf"(?P<value>{_NUMBER}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 # A dialogue: the words of the question stand between the cue and the number.
 _ASKED = (
@@ -72,7 +74,7 @@ def _is_phone(value: str) -> bool:
 
 
 def _is_cued_phone(value: str) -> bool:
-    if value[0] in "23456789〇零":  # a local number, or one in kanji
+    if value[0] in "123456789〇零" or re.fullmatch(rf"{_LOCAL}|{_FOREIGN}", value):  # a local number, or one in kanji
         return True
     return _is_phone(value) or 9 <= sum(c in _DIGITS for c in value) <= 12
 
@@ -96,7 +98,7 @@ _BARE_CODE = (
 )
 _POSTAL_CUES = (
     "郵便番号 郵便 〒番号 郵便No ZIP Zip zip ZipCode zipcode zip_code zipCode ZIPCODE postalCode postal_code"
-    " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal 郵〒 〒"
+    " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal ゆうびん ゆうびん番号 ユウビン ユウビン番号 JP"
 )
 
 _POSTAL_REST = (
@@ -117,7 +119,7 @@ _HOST = re.compile(
     rf"[A-Za-z0-9_-]{{1,63}}(?:{_DOT}[A-Za-z0-9-]{{1,63}}){{1,6}}"
     r"|\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|[0-9A-Za-zぁ-んァ-ヶー一-龠-]{1,30}\.(?:jp|com|net|org)"
 )
-_URL_REST = r"[!-~]{0,400}[A-Za-z0-9/=_~#-]"
+_URL_REST = r"(?:(?![,<>\"'`]|//)[!-~]){0,400}(?<=[A-Za-z0-9/=_~#-])"
 _URL = (
     rf"(?<![A-Za-z])(?:[hH](?:[tT]{{2}}|xx|\*\*)[pP][sS]?|ttps?|ftp):[ ]?//{_URL_REST}"
     rf"|(?<![A-Za-z0-9.@])[wW]{{3}}\.[A-Za-z0-9-]{{1,63}}\.{_URL_REST}"
@@ -167,7 +169,7 @@ CONTACT_RULES = (
         "mail", (Begin(" ", "@"), Begin("_ ", "aAア", "tTッ"), Begin(" ", "([<", "aAア")), _mail, 1
     ),
     Rule("url", begins((".jp", ".com", ".net", ".org", ".inf", ".edu", ".gov")), _bare_host, 3),
-    Rule("postal_code", begins("〒〠"), finder(rf"[〒〠]{_POSTAL_REST}"), 4),
+    Rule("postal_code", begins("〒〠〶"), finder(rf"[〒〠〶]{_POSTAL_REST}"), 4),
     cued(
         "postal_code",
         [*_POSTAL_CUES.split(), "郵 便 番 号", "郵便 番号", "郵 便", "郵便  番号"],
@@ -180,6 +182,12 @@ CONTACT_RULES = (
         (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、(|\t":・。]」>/;=)*■●\'^'),),
         finder(_BARE_CODE),
         9,
+    ),
+    Rule(
+        "postal_code",
+        (Begin("Tテ", _DIGITS, _DIGITS),),
+        finder(rf"(?<![A-Za-zァ-ヶ])[Tテ](?P<value>[0-9]{{3}}[ ]?{DASH}[ ]?[0-9]{{4}})(?![0-9]){_BEFORE_PLACE}"),
+        4,
     ),
     Rule(
         "phone",

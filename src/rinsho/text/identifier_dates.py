@@ -24,17 +24,17 @@ _WEST = r"(?:西暦[ ]?)?(?:18|19|20)[0-9]{2}"
 _REMARK = r"(?:[ ]?\([^()\0\n]{1,9}\))?"
 # 年 is left out after a short era's dot: R6.1.3
 _YEAR = (
-    rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K})|{_SHORT_ERA}[ ]?(?:{_N}|元)|[一二][〇八九"
+    rf"(?:{_WEST}|{_ERA}[ ]{{0,3}}(?:{_N}|{_K})|{_SHORT_ERA}[ ]?(?:{_N}|元)|[一二][〇八九"
     rf"][{KANJI_DIGITS[:10]}]{{2}})"
 )
 _SEPARATOR = rf"[ ]?(?:[./・]|{DASH})[ ]?"
 _END = r"(?![0-9])"
-_DAY = rf"(?:[ ]?(?:{_N}|{_K})[ ]?日)"
+_DAY = rf"(?:[ ]{{0,3}}(?:{_N}|{_K})[ ]{{0,3}}日)"
 _WRITTEN = (
-    rf"{_YEAR}{_REMARK}[ ]?年{_REMARK}[ ]?(?:{_N}|{_K})[ ]?月{_DAY}"
+    rf"{_YEAR}{_REMARK}[ ]{{0,3}}年{_REMARK}(?:[ ]{{0,3}}|\n|の)(?:{_N}|{_K})[ ]{{0,3}}月{_DAY}"
     rf"|{_YEAR}{_REMARK}[ ]?年{_REMARK}[ ]?{_N}[./]{_N}{_END}"
 )
-_FIGURES = rf"{_YEAR}(?P<s>{_SEPARATOR}){_N}(?P=s){_N}日?{_END}(?!(?P=s)[0-9])"
+_FIGURES = rf"{_YEAR}{_REMARK}(?P<s>{_SEPARATOR}){_N}(?P=s){_N}日?{_END}(?!(?P=s)[0-9])"
 _YEAR_MONTH = (
     rf"(?:(?:[HRS]|['’])[0-9]{{1,2}}|{_WEST})[./年][ ]?(?:0?[1-9]|1[0-2])月(?:[ ]?{_N}日)?|"
     rf"{_YEAR}{_REMARK}[ ]?年{_REMARK}[ ]?(?:{_N}|{_K})[ ]?月(?![0-9])"
@@ -42,6 +42,7 @@ _YEAR_MONTH = (
 _MONTHS = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[A-Za-z]{0,6}[.]?"
 _ENGLISH = (
     rf"{_MONTHS}[ ]?{_N}(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{{2}}{_END}"
+    rf"|{_N}/{_MONTHS}/[0-9]{{2,4}}{_END}"
     rf"|{_N}(?:st|nd|rd|th)?(?:[ ]of)?[ -]?{_MONTHS},?[ -]?(?:19|20)[0-9]{{2}}{_END}"
     rf"|(?:19|20)[0-9]{{2}}[ -]{_MONTHS}[ -]{_N}{_END}"
 )
@@ -92,7 +93,7 @@ _NOT_SLASH_BEFORE = re.compile(
     r"コア|点|GCS|MMT|[0-9A-Za-z.])[ ]?\Z"
 )
 _NOT_SLASH_AFTER = re.compile(
-    r"[ ]?(?:程度|以上|以下|量|に減|に増|倍|収縮|度|点|視野|錠|[A-Za-z]|例|人|名|"
+    r"[ ]?(?:の力|程度|以上|以下|量|に減|に増|倍|収縮|度|点|視野|錠|[A-Za-z]|例|人|名|"
     r"回|mg|が|ほど|未満|の量|くらい|弱|強|筋力|雑音)"
 )
 
@@ -149,12 +150,12 @@ def _slash_day(text: str, place: int) -> tuple[int, int] | None:
 
 
 _BARE_YEAR_MONTH = (
-    rf"(?:(?:19|20)[0-9]{{2}}[./]|(?:[HR]|S(?=[0-9]{{2}})){_N}[./])(?:0?[1-9]|1[0-2])(?![0-9./-])"
-    rf"(?={_EVENT}|[ ]?(?:~|〜|～|→|$|\n|[入退手受発転透導診施]))(?!に?(?:倍|上|下|増|減))"
+    rf"(?:(?:19|20)[0-9]{{2}}[./-]|(?:[HR]|S(?=[0-9]{{2}})){_N}[./])(?:0?[1-9]|1[0-2])(?![0-9./-])"
+    rf"(?={_EVENT}|[ ]?(?:~|〜|～|→|$|\n|[一-龠]))(?!に?(?:倍|上|下|増|減))"
 )
 _ALONE = rf"(?:{_EIGHT}|[HRS][0-6][0-9]{_MONTH_DAY_DIGITS}(?![0-9A-Za-z])|{_SPACED})"
 _NUMBERED = finder(
-    rf"(?<![0-9A-Za-z.+/])(?<![0-9]{DASH})(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}"
+    rf"(?<![0-9A-Za-z.+])(?<![0-9]/)(?<![0-9]{DASH})(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}"
     rf"|{_SHORT_YEAR}|{_SHORT_YEAR_DASH}|{_ENGLISH}|{_BARE_YEAR_MONTH})",
     is_day,
 )
@@ -163,12 +164,12 @@ _WORDED = finder(
     rf"|{_BARE_YEAR_MONTH})",
     is_day,
 )
-_FIND_ALONE = finder(rf"(?<![0-9A-Za-z.+_-]){_ALONE}(?![A-Z0-9-])")
+_FIND_ALONE = finder(rf"(?<![0-9A-Za-z.+-]){_ALONE}(?![A-SU-Z-])")
 
 # ----------------------------------------------------------------------------------- birth
 
 _birth_words = (
-    "生年月日 誕生日 出生日 出生年月日 生年 DOB dob Dob D.O.B. D.O.B Birthday birthday BIRTHDAY Birthdate birthdate"
+    "生年月日 セイネンガッピ せいねんがっぴ PID-7 PatientBirthDate (生 生] 誕生日 出生日 出生年月日 生年 DOB dob Dob D.O.B. D.O.B Birthday birthday BIRTHDAY Birthdate birthdate"
     " BIRTHDATE birthDate birth_date BirthDate BirthDay birthTime date_of_birth dateOfBirth DateOfBirth 誕生 出生 生年月"
     " お誕生日 お生まれ 生まれた日 生まれ年 生まれ 生月日 年月日(生 Born born BORN BD B.D. BDAY bday 生誕日 誕生年月日"
     " バースデー ご生年月日 生日 birthTime出生年月 生年月日時 ご誕生日 患者生年月日 PatientBirthDate birth_day 生年月日は"
@@ -182,15 +183,15 @@ _ANY_BIRTH = (
     rf"|['’]?[0-9]{{2}}(?P<v>[./-])[0-9]{{1,2}}(?P=v)[0-9]{{1,2}}(?![0-9/])"
     rf"|[0-9]{{2}}[ ]?年[ ]?{_N}[ ]?月[ ]?{_N}[ ]?日"
     rf"|(?:{_WEST}|{_ERA}[ ]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./-]{_N}[ ./-]{_N}(?![0-9])"
-    rf"|{_MONTH_DAY}|{_BIRTH_YEAR})"
+    rf"|{_MONTH_DAY}|{_BIRTH_YEAR}|[1-9]-[0-9]{{2}}[.-][0-9]{{2}}[.-][0-9]{{2}}|{_SLASH})"
 )
 _ERA_CHOICE = (  # 明・大・昭・平, 1.明治 2.大正 3.昭和, with a ring around one
-    r"(?:[(\[]?(?:[0-9]?[.:]?[○◯(]?(?:明治?|大正?|昭和?|平成?|令和?|西暦|[MTSHR㊐㊞])[)○◯]?[・･/、, ]{1,2}){2,5}"
-    r"(?:[0-9]?[.:]?[○◯(]?(?:明治?|大正?|昭和?|平成?|令和?|[MTSHR])[)○◯]?)?[)\]]?[ ]?)?"
+    r"(?:[(\[]?(?:[0-9]?[.:]?[○◯(□■☑☐✓レ]?(?:明治?|大正?|昭和?|平成?|令和?|西暦|[MTSHR㊐㊞])[)○◯]?[・･/、, ]{1,2}){2,5}"
+    r"(?:[0-9]?[.:]?[○◯(□■☑☐✓レ]?(?:明治?|大正?|昭和?|平成?|令和?|[MTSHR])[)○◯]?)?[)\]]?[ ]?)?"
 )
 _BEFORE_BORN = re.compile(
     rf"(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}|{_BIRTH_YEAR})(?=[ ]?(?:"
-    rf"\([^()\0\n]{{1,12}}\))?[ ]?\Z)"
+    rf"\([^()\0\n]{{1,12}}\))?(?:[、に]?(?:第[0-9一二三四]子|[0-9]{{3,4}}g|[0-9]{{1,2}}時[0-9]{{0,2}}分?)?(?:として|で|に)|が)?[ ]?\Z)"
 )
 _BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]))|出生|誕生")
 
@@ -206,7 +207,7 @@ def _born(text: str, place: int) -> tuple[int, int] | None:
 
 
 _CUED_DATE_WORDS = (
-    "日付 年月日 検査日 撮影日 入院日 退院日 手術日 受診日 初診日 採取日 採血日 "
+    "日付 手術予定 OP日 次回受診 使用期限 年月日 検査日 撮影日 入院日 退院日 手術日 受診日 初診日 採取日 採血日 "
     "依頼日 報告日 記載日 作成日 発症日 施行日 実施日 来院日 処方日 投与日"
     " 転院日 紹介日 診察日 死亡日 接種日 予約日 記録日 登録日 更新日 発行日 交付"
     "日 植込み日 植込日 診断日 搬送日 面談日 同意日 有効期限 Date date"
@@ -245,12 +246,12 @@ DATE_RULES = (
     cued(
         "birth_date",
         _birth_words,
-        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}})?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
+        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}}|\[[0-9]{{1,3}}歳\]|を(?:伺|聞|尋|確認)[^0-9\n\0]{{0,8}})?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
         is_day,
         priority=2,
     ),
-    Rule("birth_date", (Begin("生出誕", "", "", "日年月) 0123456789"),), _born, 3),
-    Rule("date", (Begin(DIGITS),), _NUMBERED, 7),
+    Rule("birth_date", (Begin("生出誕", "", "", "日年月) 0123456789がでてに"),), _born, 3),
+    Rule("date", (Begin(DIGITS), Begin("'’", DIGITS)), _NUMBERED, 7),
     Rule(
         "date",
         (Begin("明大昭平令㍾㍽㍼㍻㋿MTSHRmtshr西"), Begin("[(", "明大昭平令MTSHR", ")]・.")),

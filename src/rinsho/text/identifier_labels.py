@@ -17,10 +17,11 @@ from rinsho.text.identifier_name_words import in_any_case
 _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     (
         "my_number",
-        "マイナ(?!保険証)|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
+        "マイナ(?!保険証|免許)|桁番号|^myno$|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
         "|番号確認|mynumber|individualnumber|taxid",
     ),
-    (None, "郵便|zip|postal|電話|携帯|fax|ファク|ファックス|内線|法人番号|口径"),
+    ("device_number", "model/?serial"),
+    (None, "郵便|zip|postal|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot|法人番号|口径"),
     (
         None,
         "承認|認証番号|薬価|jmdn|jan(?!e)|jlac|icd(?!.*(?:シリアル|製造|本体|植))|病名|疾患|疾病|傷病名"
@@ -32,13 +33,13 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|version|trial|concept|コンセプト|occurrence|曜日|^週|ノード|^分番号|^分id|protocol|grant|figure|room|bed|page|gene|snp|統計|国番号|市外局番"
         "|ロケット|背番号|列車|便名|車両|型番号|編成|路線|系統|形式|会議|総会|作品|曲|株式|証券コード"
         "|機関コード|機関番号|分類|区分|端末id|ユーザ|user|session|機種|検査コード|オブジェクト|サーバ"
-        "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|請求|振替|抗体番号|クローン"
+        "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|振替|抗体番号|クローン"
         "|歳入|歳出|決議|法案|条番号|枝番号(?=を)|商業|国際標準|カラム|レコードid|文書番号体系|フォーム",
     ),
-    ("passport_number", "旅券|パスポート|passport|渡航文書"),
+    ("passport_number", "旅券|^pass|パスポート|passport|渡航文書"),
     (
         "license_number",
-        "免許|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
+        "免許|めんきょ|メンキョ|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
         "|看護師籍|医師登録|薬剤師登録|看護師登録|麻薬施用者|麻薬管理者|専門医|認定医|指導医|産業医"
         "|認定看護師|専門看護師|登録販売者|指定医|介護支援専門員|介護福祉士|社会福祉士|臨床工学技士|技師登録"
         "|放射線技師|検査技師|療法士|栄養士|歯科医師籍|衛生士|保健師籍|救急救命士|資格登録",
@@ -48,15 +49,15 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "シリアル|ｼﾘｱﾙ|serial|製造(?!販売)|ロット|ﾛｯﾄ|lot|バッチ|batch|udi|gs1|gtin|imei|機器|機械|器械|装置"
         "|機番|製番|器番|号機|本体|機体|個体|デバイス|device|植込|植え込|埋込|リード|ジェネレータ|ステント"
         "|ペースメーカ|人工関節|人工弁|人工内耳|ポンプ|センサ|補聴器|送信機|送信器|受信機|モニタ|除細動"
-        "|crtd|crtp|icm|^icd|呼吸器|測定器|血糖計|cpap|透析装置|内視鏡|スコープ|濃縮器|インプラント|充電器"
-        "|リモコン|プログラマ|電池|電極|バルブ|グラフト|義歯|義肢|眼内レンズ|iol|器材|院内管理|資産|備品"
+        "|crtd|crtp|icm|^icd|呼吸器|測定器|血糖計|cpap|透析装置|スコープ|濃縮器|インプラント|充電器"
+        "|リモコン|プログラマ|電池|電極|バルブ|グラフト|義歯|義肢|眼内レンズ|iol|器材|院内管理|資産|備品|吸引器|血液バッグ|車体|製剤番号|^me(?:no|番|管理)|^s/?no$"
         "|製品|^(?:sn|s/n|ser|ser\\.?no)$|カプセル|端末|車いす|車椅子|ベッド管理",
     ),
     (
         "insurance_number",
         "保険|健保|国保|社保|被保|受給者|受給資格|公費|負担者|共済|組合員|加入者|資格確認|資格者証|医療証"
         "|後期高齢|生活保護|労災|insur|policy|subscriber|beneficiary|けんぽ|限度額|自立支援|特定疾患|難病"
-        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member",
+        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢",
     ),
 )
 _KINDS = tuple((kind, re.compile(words)) for kind, words in _LABELS_OF_KINDS)
@@ -73,16 +74,16 @@ _CODE_OF_PERSON = re.compile(
 
 # What a label ends with, or a word that is a label alone.
 _HEADS = (
-    "番号 番号確認 番 ナンバー ﾅﾝﾊﾞｰ コード No NO no № # ID Id I.D. 記号 枝番 カルテ 診察券 診療券 診療録 受診券 "
+    "番号 番号確認 番 ナンバー ﾅﾝﾊﾞｰ コード No NO no № # ID Id I.D. 記号 枝番 カルテ 診察券 病理 手帳 採番 連番 診療券 診療録 受診券 "
     "免許 免許証 運転免許 運転免許証 医籍 旅券 パスポート 渡航文書 運転経歴証明書 "
     "シリアル ｼﾘｱﾙ ロット ﾛｯﾄ バッチ 製番 機番 器番 機器 リストバンド バーコード 検体ラベル "
     "マイナンバー マイナ マイナンバーカード マイナカード 通知カード "
     "保険証 被保険者証 保険者 国保 社保 健保 けんぽ 後期高齢者 介護保険 共済 医療保険 健康保険 "
-    "公費 受給者証 医療証 医療券 資格確認書 福祉医療 受給者 負担者 識別子 識別"
+    "公費 後期 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者 負担者 識別子 識別"
 )
 _LATIN_HEADS = (
     "MRN PID UDI UDI-DI UDI-PI GS1 GS1-128 GTIN IMEI S/N SN S.N. SER LOT Lot lot Batch Serial Passport "
-    "License Licence licence DL Number Num Chart Insurance Accession carrierHRF udiCarrier "
+    "License Licence licence DL Number Num Chart Karte IDNo PATID PatID S/No Pass Symbol Chart Insurance Accession carrierHRF udiCarrier "
     "deviceIdentifier lotNumber serialNumber medicalRecordNumber"
 )
 
@@ -101,7 +102,7 @@ HEADS = [
 # What may stand between the head and the gap.
 TAIL = (
     r"(?:[ ]?(?:証|票|券|カード|番 ?号|記 ?号|ナンバー|コード|登録|識別|No\.?|NO\.?|no\.?|№|#|ID|[Nn]umber"
-    r"|NUMBER|[&＆/・･、と及びの]{1,2}(?=[番記枝]|シ|ロ|No|no)|枝番|シリアル|ロット|等|[①-⑩0-9](?=[ :=])"
+    r"|NUMBER|[&＆/・･、と及びの]{1,2}(?=[番記枝]|シ|ロ|No|no)|枝番|シリアル|ロット|等|[①-⑩]|[0-9](?=[:=])"
     r"|\((?:ID|No\.?|番号|[^()\0\n0-9]{1,12})\))){0,4}+\.?"
 )
 _N_LETTERS = 24  # of a label, before its head
@@ -116,6 +117,8 @@ def _start(text: str, place: int) -> int:
     start = place
     while start > low:
         before = text[start - 1]
+        if before.isdigit() or (before == "/" and text[start] not in "NnS番ロ"):
+            break
         if before not in _END_OF_LABEL:
             start -= 1
         elif before == " " and start - 2 >= low and _is_one_label(text, start):
@@ -130,13 +133,16 @@ def _start(text: str, place: int) -> int:
 def _is_one_label(text: str, start: int) -> bool:
     """Tell whether a blank stands within a label: 番 号, Hospital No, not 受診 番号."""
     before, after = text[start - 2], text[start]
-    if before.isascii() and before.isalpha():
-        return after.isascii()
+    if after.isascii():  # Hosp. No, 診察カード No
+        return before not in _END_OF_LABEL
+    if before.isascii():
+        return False
     is_alone = start < 3 or text[start - 3] in _END_OF_LABEL
     return before not in _END_OF_LABEL and before >= "一" and is_alone
 
 
 _READ_ON = frozenset("番記枝")  # a head that says nothing alone: the words before it do
+_N_NEAR = 10
 _N_CONTEXT = 40  # characters before a bare 番号 where a card or a license stands
 
 
@@ -154,10 +160,15 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     'record_number'
     """
     start = _start(text, place)
+    if text[start - 1 : start] == "〒":
+        return None
     kind = _kind(text[start:end])
     if kind == "?":
         context = text[max(0, start - _N_CONTEXT) : start]
         kind = _kind_of_context(_END_OF_CONTEXT.split(context)[-1])
+    elif kind == "??":  # シリンジポンプ 管理番号: of the thing named before it, if one is
+        near = _kind_of_context(text[max(0, start - _N_NEAR) : start])
+        kind = near if near == "device_number" else "record_number"
     return cast("IdentifierKind | None", kind or None)
 
 
@@ -176,12 +187,12 @@ def _kind(label: str) -> str:
         if words.search(plain):
             return kind or ""
     if label[-1:].isascii() and label[0].isascii() and "№" not in label:
-        is_plain = plain in ("id", "patientid")
+        is_plain = plain in ("id", "idno", "patid") or plain.endswith(("no", "number"))
         return "record_number" if is_plain or _LATIN_PERSON.search(plain) else ""
     if label.endswith("コード") and not _CODE_OF_PERSON.search(label):
         return ""
     if label.endswith("番"):
-        return ""
+        return "record_number" if label.endswith(("採番", "連番")) else ""
     return "record_number"
 
 

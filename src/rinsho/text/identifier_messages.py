@@ -85,7 +85,7 @@ _FIELDS: dict[IdentifierKind, dict[str, frozenset[int]]] = {
         "ORC": frozenset((2, 3)),
         "OBR": frozenset((2, 3)),
     },
-    "insurance_number": {"IN1": frozenset((3, 36, 49)), "PID": frozenset((19,))},
+    "insurance_number": {"IN1": frozenset((3, 8, 10, 36, 49)), "PID": frozenset((19,))},
     "birth_date": {"PID": frozenset((7,)), "NK1": frozenset((16,)), "IN1": frozenset((18,))},
     "phone": {
         "PID": frozenset((13, 14)),
@@ -191,6 +191,17 @@ def _is_name_component(text: str, start: int, place: int, match: re.Match[str]) 
     return not _NO_NAME.match(text, match.start()) and match.end() - match.start() > 1
 
 
+_CLAIM = re.compile(r"(?<![A-Za-z])(?:HO|KO),(?:[^,\n]{1,12},){0,2}\Z")
+
+
+def _in_claim(text: str, place: int) -> tuple[int, int] | None:
+    """Read insurer, symbol and number of a line of a claim: HO,06139992,1234,56789."""
+    match = re.compile("[0-9]{2,10}(?=[,\n]|$)").match(text, place + 1)
+    if match is None or _CLAIM.search(text, max(0, place - 32), place + 1) is None:
+        return None
+    return match.span()
+
+
 _IN_MESSAGE = (Begin("|"), Begin("^", "", "", ""), Begin("~"))
 MESSAGE_RULES = (
     Rule("name", (Begin("^", "", "", ""),), _around_caret, 19),
@@ -211,6 +222,7 @@ MESSAGE_RULES = (
         ),
         5,
     ),
+    Rule("insurance_number", (Begin(",", _DIGITS, _DIGITS, "O" + _DIGITS),), _in_claim, 5),
     Rule(
         "postal_code",
         (Begin("^", _DIGITS, _DIGITS),),

@@ -23,14 +23,17 @@ def _digits(value: str) -> str:
 
 # ----------------------------------------------------------------------- values by their kind
 
-_SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|])[ ]?|[ ]{{1,2}}|)"
-_TWELVE = rf"[0-9](?:{_SPLIT}[0-9]){{11}}"  # in any groups
+_SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|の])[ ]?|[ ]{{1,3}}|)"
+_KANJI_FOUR = "[〇一二三四五六七八九]{4}"
+_TWELVE = (  # in any groups
+    rf"(?:[0-9](?:{_SPLIT}[0-9]){{11}}|{_KANJI_FOUR}(?:[ 、の-]?{_KANJI_FOUR}){{2}})"
+)
 
 _LICENSE = (
     rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠]{{1,2}}[医薬歯][ ]?[0-9]{{4,6}}"
     rf"|[A-Z]{{1,3}}{DASH}?[0-9]{{4,10}}|[0-9]{{2,4}}{DASH}[0-9]{{2,8}}(?:{DASH}[0-9]{{1,6}})?"
 )
-_PASSPORT = rf"(?i:[A-Z]{{2}}){_SPLIT}[0-9](?:{_SPLIT}[0-9]){{6}}"
+_PASSPORT = rf"(?i:[A-Z]{{2}}){_SPLIT}[0-9](?:{_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
 
 _SYMBOL = r"[A-Za-z一-龠ァ-ヶぁ-んー]{1,8}[ ]?"
 _NO_SYMBOL = r"(?!(?:法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
@@ -38,14 +41,14 @@ _JOINT = rf"(?:[ ]?[・･][ ]?|/|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9({D
 _NEXT_SYMBOL = rf"(?:{DASH}|[・:])[一-龠ァ-ヶぁ-んA-Z]{{1,4}}{DASH}?[0-9]{{1,10}}"
 _INSURANCE = (
     rf"(?:[0-9]{{4,8}}(?::(?:[ぁ-んァ-ヶ一-龠A-Za-z]{{1,8}}|[0-9]{{1,10}})){{1,3}}"
-    rf"|[0-9](?:[ |][0-9]){{5,9}}|{_NO_SYMBOL}{_SYMBOL}{DASH}?[0-9]{{1,10}}(?:{_JOINT}[0-9]{{1,10}}){{0,3}}"
-    rf"|[0-9]{{1,12}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\))?)"
+    rf"|[0-9](?:[ |][0-9]){{5,9}}|{_NO_SYMBOL}{_SYMBOL}(?:{DASH}|[・･])?[ ]?[0-9]{{1,10}}(?:{_JOINT}[0-9]{{1,10}}){{0,3}}"
+    rf"|[0-9]{{1,12}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\)|[ ]?\([0-9]{{4,10}}\))?)"
     rf"(?![0-9A-Za-z割円%歳点年月日])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 
 _NO_CODE = r"(?!NCT|jRCT|UMIN|JapicCTI|ISBN|ISSN|DOI|PMID|COVID|CD[0-9]|https?)"
 _PART = rf"{_NO_CODE}[A-Za-z0-9]{{1,20}}+"
-_BETWEEN = rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9{DASHES}])))"
+_BETWEEN = rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9/.{DASHES}]))|の(?=[0-9]))"
 _RECORD = (
     rf"(?=[A-Za-z]{{0,8}}(?:[ ]?[#_/.{DASHES}][ ]?[A-Za-z]{{0,8}}){{0,3}}[ ]?[0-9]"
     r"|[一-龠ぁ-んァ-ヶ(])"
@@ -53,11 +56,11 @@ _RECORD = (
     r"(?![0-9]{5}[A-Z]{3}[0-9]{8}|[0-9]{2}[AB][0-9]X|DX-)"
     r"(?![0-9.]+[ ]?(?:mg|mL|ml|g/|%|mm|cm|kg|U/|IU|bpm|kcal|点|件|例|人|円|万|億))"
     r"(?![0-9]{1,3}[条項章節頁巻])(?!(?:18|19|20)[0-9]{2}[/年.-][0-9]{1,2}[/月.-][0-9]{1,2}(?![0-9-]))"
-    r"(?!0[0-9]{1,3}-[0-9]{1,4}-[0-9]{4}(?![0-9-]))"
+    r"(?!0[0-9]{1,3}[ の-][0-9]{1,4}[ の-][0-9]{4}(?![0-9-]))"
     rf"(?:[一-龠ぁ-んァ-ヶ]{{1,2}}{DASH}?(?=[0-9A-Z])|\([一-龠]{{1,2}}\)(?=[0-9]))?"
     rf"{_PART}(?:{_BETWEEN}{_PART}){{0,6}}"
 )
-_DEVICE_PART = r"[A-Za-z0-9]{1,24}+"
+_DEVICE_PART = r"[A-Za-z0-9]{1,48}+"
 _DEVICE = (
     r"(?:[ ]?\([0-9]{2,4}\)[ ]?[A-Za-z0-9./+_-]{1,20}){1,6}"
     rf"|(?=[A-Za-z]{{0,8}}(?:[ ]?[/_.{DASHES}]?[ ]?[A-Za-z]{{1,8}}){{0,3}}[ ]?[/_.{DASHES}]?[0-9])"
@@ -133,6 +136,17 @@ _NETWORK_REST = (
     rf"(?:v4)?[ ]?(?:アドレス|address|Address)?{GAP}"
     rf"(?P<value>{_MAC}|[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}})(?![0-9.:])"
 )
+_BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z{DASHES}])(?P<value>{_TWELVE})号?[ (]{{0,2}}(?:普通)?(?:自動車)?(?:運転)?\Z")
+
+
+def _before_license(text: str, place: int) -> tuple[int, int] | None:
+    """Read the number before its label: 第123456789012号(運転免許証)."""
+    if not text.startswith("免許", place):
+        return None
+    match = _BEFORE_LABEL.search(text, max(0, place - 30), place)
+    return match.span("value") if match else None
+
+
 _LABELS = begins(_HEADS.words)
 NUMBER_RULES = (
     Rule("my_number", _LABELS, _labelled("my_number", _TWELVE, _has_two, _FAR), 2),
@@ -163,6 +177,19 @@ NUMBER_RULES = (
         (Begin("保", "険", " :0123456789"),),
         finder(r"保険[ ]?:?[ ]?(?P<value>[0-9]{8}|[0-9]{6})(?![0-9A-Za-z.,])"),
         6,
+    ),
+    Rule("license_number", (Begin("免", "許", "証)、 "),), _before_license, 4),
+    Rule(
+        "device_number",
+        (Begin("(", "12", "01"),),
+        finder(r"(?<![0-9A-Za-z)])\((?:10|21)\)[ ]?(?P<value>[A-Z0-9]{4,20})(?![0-9A-Za-z])", _is_device),
+        9,
+    ),
+    Rule(
+        "record_number",
+        begins(["Patient/", "Encount", "Practit"]),
+        finder(r"(?:Patient|Encounter|Practitioner)/(?P<value>[0-9A-Za-z-]{3,36})(?![0-9A-Za-z])", _is_record),
+        5,
     ),
     cued("device_number", ("MAC", "IP", "ＭＡＣ"), _NETWORK_REST, priority=4, has_digit=True),
     Rule(

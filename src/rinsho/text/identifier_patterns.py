@@ -8,11 +8,11 @@ from __future__ import annotations
 MASK = "\0"
 DASHES = "‐‑‒–—―−﹣ーｰ⁻₋─━~-"  # ends a class of characters: the last one stands for itself
 DASH = f"[{DASHES}]"
-REMARK = r"(?:[ ]?\((?![0+])[^()\0\n0-9]{0,16}\))?+"
+REMARK = r"(?:[ ]?\((?![0+])(?:[0-9]{1,2}桁|[^()\0\n0-9]{0,8}[0-9]{1,2}桁|[^()\0\n0-9]{0,16})\))?+"
 # A tag of XML or HTML, or the words before the value of a machine's message.
 _TAG = (
     r"<[/A-Za-z!?][^<>\n\0]{0,80}>|(?<=[\s\"'{(<])(?:value|extension|text|content|data)[\"']?[ ]?"
-    r"[=:][ ]?"
+    r"[=:][ ]?|[A-Z]{2}[ ]?(?=\[)"
 )
 # Between a label and its value: remark in brackets, colon, cell border, line end, opening bracket.
 GAP = (
@@ -21,7 +21,7 @@ GAP = (
     r"(?:[はがの]、?)?+[ \t:]{0,3}+[\"'「『\[【〔〈《<`]{0,2}+[ ]?+"
 )
 # Any words of the same sentence without a figure: for values that have a form of their own.
-FAR_GAP = r"[^0-9\0。]{0,20}?"
+FAR_GAP = r"[^0-9\0。\n]{0,20}?"
 # The same, but at least a colon, a blank, a cell border or a line end.
 FIRM_GAP = (
     rf"[ \t]{{0,8}}+{REMARK}"
