@@ -100,6 +100,33 @@ def test_a_resumed_adapter_is_the_unbroken_one(
     assert manifest.identity_hash == open_folder(adapter).manifest.identity_hash
 
 
+def test_four_bits_train_resume_and_answer(
+    weights: Path, chat_tokens: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    from rinsho.training import loop
+
+    config = a_config(adapter={**LORA, "kind": "qlora"})
+    whole = finetune(config, base=weights, tokens=chat_tokens, out=weights.with_name("qlora"))
+    assert whole.counts["n_parameters"] > open_folder(weights).manifest.counts["n_parameters"]
+    loss = json.loads((weights.with_name("qlora") / "loss.jsonl").read_text().splitlines()[0])
+    assert whole.counts["loss"] < loss["loss"]
+    out, step = weights.with_name("qlora-resumed"), loop.Loop._step
+
+    def die_behind_a_checkpoint(self: Any, *arguments: Any) -> None:
+        if self._state.step == 5:
+            raise KeyboardInterrupt
+        step(self, *arguments)
+
+    monkeypatch.setattr(loop.Loop, "_step", die_behind_a_checkpoint)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(config, base=weights, tokens=chat_tokens, out=out)
+    monkeypatch.undo()
+    resumed = finetune(config, base=weights, tokens=chat_tokens, out=out)
+    assert resumed.identity_hash == whole.identity_hash
+    assert load_language_model(out).context_length == 64
+
+
 def test_the_base_is_found_beside_the_adapter_and_answers_with_it(adapter: Path) -> None:
     model = load_language_model(adapter)
     prompt = model.tokenizer.render([Message("user", "肺炎の症状は。")], add_generation_prompt=True)

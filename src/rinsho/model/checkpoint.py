@@ -38,9 +38,11 @@ __all__ = [
     "MAX_SHARD_BYTES",
     "WEIGHTS",
     "SpecialIds",
+    "empty_decoder",
     "load_decoder",
     "read_decoder_config",
     "save_weights",
+    "stored_tensors",
     "weight_files",
     "write_shards",
     "write_tensors",
@@ -178,24 +180,38 @@ def load_decoder(
         UnknownArchitecture: The decoder cannot be that model.
         WeightsMismatch: A tensor is missing, unknown or of another shape, or a file is damaged.
     """
-    config = read_decoder_config(folder)
+    decoder = empty_decoder(folder, dropout)
+    tensors = dict(_read(stored_tensors(decoder, folder), dtype, device))
+    decoder.load_state_dict(tensors, assign=True)
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(True)
+    return decoder
+
+
+def empty_decoder(folder: Path, dropout: float = 0.0) -> Decoder:
+    """Return a decoder of a folder's shape, without memory for its weights."""
     with torch.device("meta"):
-        decoder = Decoder(config, dropout=dropout)
+        return Decoder(read_decoder_config(folder), dropout=dropout)
+
+
+def stored_tensors(decoder: Decoder, folder: Path) -> dict[str, StoredTensor]:
+    """Return where each tensor of a decoder lies in a folder; names and shapes are checked.
+
+    Raises:
+        PathMissing, PickleRefused, WeightsMismatch: As in `load_decoder`.
+    """
     stored = {
         name: tensor
         for path in weight_files(folder)
         for name, tensor in list_tensors(path).items()
         if not name.endswith(_COMPUTED)
     }
-    tied_copy = stored.pop("lm_head.weight", None) if config.tie_embeddings else None
+    is_tied = decoder.config.tie_embeddings
+    tied_copy = stored.pop("lm_head.weight", None) if is_tied else None
     _check_shapes(decoder.state_dict(), stored, folder.name)
-    tensors = dict(_read(stored, dtype, device))
     if tied_copy is not None:
         _check_tied(tied_copy, stored["model.embed_tokens.weight"], folder.name)
-    decoder.load_state_dict(tensors, assign=True)
-    for parameter in decoder.parameters():
-        parameter.requires_grad_(True)
-    return decoder
+    return stored
 
 
 def _read(

@@ -113,3 +113,10 @@ def write_result(
         folder.count(n_trained_parameters=n_trained)
         copy_tokenizer(base.path, folder.path)
     base.record_license(folder)
+
+
+def count_weights(decoder: TrainableDecoder) -> int:
+    """Return how many weights a decoder has, with its adapter; one in 4 bits is one."""
+    from rinsho.model.four_bits import n_weights
+
+    return sum(n_weights(parameter) for parameter in decoder.parameters())

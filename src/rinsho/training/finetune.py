@@ -204,6 +204,7 @@ def _learn_tokens(
     config: FinetuneConfig, base: Base, tokens: FinishedFolder, folder: OpenFolder
 ) -> None:
     from rinsho.training.base import (
+        count_weights,
         load_base,
         require_no_head,
         require_same_tokenizer,
@@ -218,7 +219,7 @@ def _learn_tokens(
         decoder = load_base(base, config, session, config.adapter)
         finished = train_on_tokens(decoder, tokenizer, tokens.path, config, session, folder)
     write_result(decoder, tokenizer, base, config.adapter, folder)
-    write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
+    write_record(count_weights(decoder), folder, finished)
 
 
 def _learn_head(
