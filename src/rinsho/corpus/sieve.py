@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from rinsho.corpus.contamination import (
@@ -19,7 +20,7 @@ from rinsho.corpus.quality import Scorer, open_scorer
 from rinsho.corpus.rules import Judge, open_rules
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sources import SourceConfig, joined
-from rinsho.text.identifiers import IdentifierKind, replace_identifiers
+from rinsho.text.identifiers import IdentifierKind, Replacement, replace_in_all
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Sieve:
                 self._without_benchmarks(one, self.overlaps) if is_overlapping else one
                 for one, is_overlapping in zip(judged, self.overlaps.tell(texts), strict=True)
             ]
-        return [_without_identifiers(one, source) for one in judged]
+        return _without_identifiers(judged, source.identifiers)
 
     def _first_broken(self, document: Document, source: SourceConfig) -> Rejection | None:
         name = document.license
@@ -112,12 +113,44 @@ class Sieve:
         return Judged(kept, Counter(), tuple(overlaps), n_passages, n_chars)
 
 
-def _without_identifiers(judged: Judged, source: SourceConfig) -> Judged:
-    if isinstance(judged.outcome, Rejection) or not source.identifiers:
+def _without_identifiers(
+    judged: Sequence[Judged], kinds: Collection[IdentifierKind]
+) -> list[Judged]:
+    """Put placeholders in the place of identifiers, and count them by kind."""
+    if not kinds:
+        return list(judged)
+    texts = [text for one in judged for text in _texts_of(one.outcome)]
+    replaced = iter(replace_in_all(texts, kinds))
+    return [_with_texts(one, replaced) for one in judged]
+
+
+def _texts_of(outcome: Document | Rejection) -> list[str]:
+    if isinstance(outcome, Rejection):
+        return []
+    if outcome.messages is None:
+        return [outcome.text]
+    return [message.content for message in outcome.messages]
+
+
+def _with_texts(judged: Judged, replaced: Iterator[tuple[str, list[Replacement]]]) -> Judged:
+    """Put the next texts in the place of those of a document."""
+    document = judged.outcome
+    if isinstance(document, Rejection):
         return judged
-    found = Counter[str]()
-    written = replace_in(judged.outcome, source.identifiers, found)
-    return dataclasses.replace(judged, outcome=written, identifiers=found) if found else judged
+    own = list(itertools.islice(replaced, len(_texts_of(document))))
+    found = Counter(one.identifier.kind for _, replacements in own for one in replacements)
+    if not found:
+        return judged
+    texts = [text for text, _ in own]
+    if document.messages is None:
+        written = dataclasses.replace(document, text=texts[0])
+    else:
+        messages = tuple(
+            Message(message.role, text)
+            for message, text in zip(document.messages, texts, strict=True)
+        )
+        written = dataclasses.replace(document, text=joined(messages), messages=messages)
+    return dataclasses.replace(judged, outcome=written, identifiers=found)
 
 
 def _most(overlaps: Sequence[Overlap]) -> str:
@@ -145,21 +178,3 @@ def open_sieve(
     """
     scorer = open_scorer(labels) if labels is not None else None
     return Sieve(config, open_rules(config), overlaps, scorer, noncommercial)
-
-
-def replace_in(
-    document: Document, kinds: Collection[IdentifierKind], found: Counter[str]
-) -> Document:
-    """Put placeholders in the place of identifiers, and count them by kind."""
-
-    def replace(text: str) -> str:
-        new, replacements = replace_identifiers(text, kinds)
-        found.update(one.identifier.kind for one in replacements)
-        return new
-
-    if not kinds:
-        return document
-    if document.messages is None:
-        return dataclasses.replace(document, text=replace(document.text))
-    messages = tuple(Message(m.role, replace(m.content)) for m in document.messages)
-    return dataclasses.replace(document, text=joined(messages), messages=messages)

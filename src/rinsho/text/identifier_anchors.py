@@ -21,6 +21,10 @@ N_RULES_AT_MOST = 64  # bits of a table entry
 _N_BITS = 17  # of a hash: some thousands of the entries are taken
 _FACTORS = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)  # odd; the high bits of the sum are the hash
 _N_CODES = 0x10000  # characters beyond share the last entry, which every rule takes
+_BETWEEN = "\n\n"  # texts: a rule looks one character back and two ahead
+_CHUNK = 2**14  # characters: they stay in the cache
+# Of a character: it may begin a rule; it may stand second; what follows it as the first is free.
+_FIRST, _SECOND, _ALONE = 1, 2, 4
 
 Find = Callable[[str, int], tuple[int, int] | None]
 
@@ -89,6 +93,7 @@ class Anchors:
         if len(rules) > N_RULES_AT_MOST:
             raise ValueError(f"{len(rules)} rules, at most {N_RULES_AT_MOST}")
         self._class, self._pairs = _pairs([begin for rule in rules for begin in rule.begins])
+        self._marks = _marks([begin for rule in rules for begin in rule.begins])
         self._second, self._before = (
             _table([[getattr(begin, place) for begin in rule.begins] for rule in rules])
             for place in ("second", "before")
@@ -98,15 +103,25 @@ class Anchors:
         self._rules = tuple(rules)
         self._of_bits: dict[int, tuple[Rule, ...]] = {}
 
-    def places(self, text: str) -> Iterator[tuple[int, tuple[Rule, ...]]]:
-        """Yield the places in order with the rules that may begin there."""
-        codes = _codes(text)
-        classes = self._class.take(codes)
-        pairs = classes[:-2] * self._pairs.shape[0]
-        pairs += classes[1:-1]
-        found = self._pairs.ravel().take(pairs).nonzero()[0]
-        if len(found) == 0:
-            return
+    def places(self, texts: Sequence[str]) -> list[list[tuple[int, tuple[Rule, ...]]]]:
+        """Return for each text the places in order with the rules that may begin there.
+
+        Many short texts in one call cost little more than one long one.
+        """
+        codes = _codes(_BETWEEN.join(texts))
+        found, rules = self._found(codes)
+        places: list[list[tuple[int, tuple[Rule, ...]]]] = []
+        start = 0
+        for text in texts:
+            first, last = np.searchsorted(found, (start, start + len(text))).tolist()
+            own = (found[first:last] - start).tolist() if last > first else []
+            places.append(list(zip(own, rules[first:last], strict=True)))
+            start += len(text) + len(_BETWEEN)
+        return places
+
+    def _found(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], list[tuple[Rule, ...]]]:
+        """Return all places where a rule may begin, and the rules of each."""
+        found = self._pairs_in(codes)
         one = codes.take(found).astype(np.uint32)
         second = codes.take(found + 1)
         two = one * np.uint32(_FACTORS[0]) + second * np.uint32(_FACTORS[1])
@@ -117,8 +132,24 @@ class Anchors:
         bits &= self._second.take(second)
         bits &= self._before.take(codes.take(found - 1, mode="wrap"))  # of the first: a line end
         kept = bits.nonzero()[0]
-        for place, some in zip(found[kept].tolist(), bits[kept].tolist(), strict=True):
-            yield place, self._of_bits.get(some) or self._remember(some)
+        rules = [self._of_bits.get(some) or self._remember(some) for some in bits[kept].tolist()]
+        return found[kept], rules
+
+    def _pairs_in(self, codes: NDArray[np.uint16]) -> NDArray[np.int64]:
+        """Return where two characters in a row may begin a rule.
+
+        Marks of single characters, a byte each, leave a few places for the table of pairs.
+        """
+        chunks = [np.empty(0, dtype=np.int64)]
+        for start in range(0, len(codes) - 2, _CHUNK):
+            marks = self._marks.take(codes[start : start + _CHUNK + 1][: len(codes) - 1 - start])
+            is_next_right = (marks[1:] & _SECOND) | (marks[:-1] & _ALONE) >> 1
+            is_maybe = is_next_right & marks[:-1] << 1
+            chunks.append(is_maybe.nonzero()[0] + start)
+        found = np.concatenate(chunks)
+        pairs = self._class.take(codes.take(found)) * self._pairs.shape[0]
+        pairs += self._class.take(codes.take(found + 1))
+        return found[self._pairs.ravel().take(pairs)]
 
     def _remember(self, bits: int) -> tuple[Rule, ...]:
         rules = tuple(rule for i, rule in enumerate(self._rules) if bits >> i & 1)
@@ -142,6 +173,17 @@ def _pairs(begins: Sequence[Begin]) -> tuple[NDArray[np.uint32], NDArray[np.bool
             else:
                 row[:] = True
     return classes, pairs
+
+
+def _marks(begins: Sequence[Begin]) -> NDArray[np.uint8]:
+    """Return for each character whether it may be the first of a begin, or the second."""
+    marks = np.zeros(_N_CODES, dtype=np.uint8)
+    for begin in begins:
+        first = _FIRST if begin.second else _FIRST | _ALONE
+        marks[[min(ord(c), _N_CODES - 1) for c in begin.first]] |= first
+        if begin.second:
+            marks[[min(ord(c), _N_CODES - 1) for c in begin.second]] |= _SECOND
+    return marks
 
 
 def _hashed(rules: Sequence[Rule], length: int) -> NDArray[np.uint64]:

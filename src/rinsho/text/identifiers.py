@@ -8,8 +8,9 @@ find what is written in the usual ways; they do not make a text anonymous.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rinsho.text.identifier_addresses import ADDRESS_RULES
 from rinsho.text.identifier_anchors import N_RULES_AT_MOST, Anchors, Begin, Rule
@@ -38,8 +39,10 @@ __all__ = [
     "IdentifierKind",
     "Replacement",
     "find_identifiers",
+    "find_in_all",
     "mask_placeholders",
     "replace_identifiers",
+    "replace_in_all",
 ]
 RULES: tuple[Rule, ...] = (
     *CONTACT_RULES,
@@ -94,13 +97,29 @@ def find_identifiers(
     >>> [(text[one.start:one.end], one.kind) for one in find_identifiers(text)]
     [('山田 太郎', 'name'), ('03-1234-5678', 'phone')]
     """
+    return find_in_all([text], kinds)[0]
+
+
+def find_in_all(
+    texts: Sequence[str], kinds: Collection[IdentifierKind] = IDENTIFIER_KINDS
+) -> list[tuple[Identifier, ...]]:
+    """Return `find_identifiers` of each text; quicker for many short ones."""
     wanted = frozenset(kinds)
+    masked = [mask_placeholders(text) for text in texts]
+    by_anchors = [anchors.places(masked) for anchors in _anchors(wanted)]
+    return [
+        _find(text, list(itertools.chain(*places)), wanted)
+        for text, *places in zip(masked, *by_anchors, strict=True)
+    ]
+
+
+def _find(
+    masked: str, places: list[Place], wanted: frozenset[IdentifierKind]
+) -> tuple[Identifier, ...]:
     found: list[Identifier] = []
-    masked = mask_placeholders(text)
-    places = [pair for anchors in _anchors(wanted) for pair in anchors.places(masked)]
     candidates = _candidates(masked, places, wanted)
     for _ in range(_N_ROUNDS):
-        new = _choose(candidates, len(text))
+        new = _choose(candidates, len(masked))
         if not new:
             break
         found += new
@@ -191,10 +210,21 @@ def replace_identifiers(
     >>> replace_identifiers("連絡先は090-1234-5678")[0]
     '連絡先は[電話番号]'
     """
+    return replace_in_all([text], kinds)[0]
+
+
+def replace_in_all(
+    texts: Sequence[str], kinds: Collection[IdentifierKind] = IDENTIFIER_KINDS
+) -> list[tuple[str, list[Replacement]]]:
+    """Return `replace_identifiers` of each text; quicker for many short ones."""
+    return list(map(_replaced, texts, find_in_all(texts, kinds)))
+
+
+def _replaced(text: str, identifiers: Iterable[Identifier]) -> tuple[str, list[Replacement]]:
     pieces: list[str] = []
     replacements: list[Replacement] = []
     done = n_written = 0
-    for identifier in find_identifiers(text, kinds):
+    for identifier in identifiers:
         kept, placeholder = text[done : identifier.start], PLACEHOLDERS[identifier.kind]
         start = n_written + len(kept)
         n_written = start + len(placeholder)
