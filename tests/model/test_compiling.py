@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
-from rinsho.model.compiling import missing_compiler, pays, resolve_compile
+from rinsho.errors import InvalidValue
+from rinsho.model.compiling import compile_decoders, missing_compiler, pays
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.loss import summed_cross_entropy
 from rinsho.model.presets import DecoderConfig
@@ -55,16 +56,30 @@ def test_a_compiled_run_repeats_to_the_bit() -> None:
     assert all(torch.equal(gradient, runs[1][name]) for name, gradient in runs[0].items())
 
 
-def test_auto_compiles_long_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_compiler
+def test_the_decoder_in_another_module_is_compiled_where_it_is_asked_for() -> None:
+    decoder = new_decoder(SMALL, seed=0)
+    holder = nn.ModuleList([decoder])
+    assert not compile_decoders(holder, asked="auto", device=CPU, n_tokens=1_000)
+    assert not compile_decoders(holder, asked=False, device=CPU, n_tokens=10**15)
+    assert not any(block.is_compiled for block in decoder.model.layers)
+    assert compile_decoders(holder, asked=True, device=CPU, n_tokens=1)
+    assert all(block.is_compiled for block in decoder.model.layers)
+    assert not compile_decoders(nn.Linear(2, 2), asked=True, device=CPU, n_tokens=1)
+
+
+def test_auto_compiles_long_runs_alone() -> None:
     assert not pays(CPU, 10_000_000, 800_000)
     assert pays(CPU, 10_000_000, 8_000_000)
     assert not pays(torch.device("mps"), 10_000_000, 8_000_000)
-    assert not resolve_compile("auto", CPU, 1_000, 1_000)
+
+
+def test_without_a_compiler_auto_says_so_and_a_wish_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CXX", "a-compiler-that-is-not-there")
-    assert missing_compiler(CPU) == "a-compiler-that-is-not-there"
-    assert not resolve_compile("auto", CPU, 10_000_000, 8_000_000)
-
-
-def test_a_wish_to_compile_or_not_is_left_alone() -> None:
-    assert resolve_compile(asked=True, device=CPU, n_parameters=1, n_tokens=1)
-    assert not resolve_compile(asked=False, device=CPU, n_parameters=10**9, n_tokens=10**9)
+    decoder = new_decoder(SMALL, seed=0)
+    assert not compile_decoders(decoder, asked="auto", device=CPU, n_tokens=10**15)
+    assert "a-compiler-that-is-not-there" in capsys.readouterr().err
+    with pytest.raises(InvalidValue):
+        compile_decoders(decoder, asked=True, device=CPU, n_tokens=1)

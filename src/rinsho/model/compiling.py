@@ -9,6 +9,10 @@ from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
 import torch
+from torch import nn
+
+from rinsho.console import say
+from rinsho.errors import InvalidValue
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 _compiled: dict[Callable[..., Any], Any] = {}
@@ -31,15 +35,41 @@ def pays(device: torch.device, n_parameters: int, n_tokens: int) -> bool:
     return 6 * n_parameters * n_tokens >= _MIN_FLOPS.get(device.type, float("inf"))
 
 
-def resolve_compile(
-    asked: Literal["auto"] | bool, device: torch.device, n_parameters: int, n_tokens: int
+def compile_decoders(
+    module: nn.Module, asked: Literal["auto"] | bool, device: torch.device, n_tokens: int
 ) -> bool:
-    """Turn "auto" into whether to compile; a function of machine and run alone, so that a run that
-    is taken up again decides as before.
+    """Compile the decoders in a module if that is asked for; return whether it was done.
+
+    "auto" depends on the machine and the length of the whole run alone, so that a run that is taken
+    up again decides as before.
+
+    Args:
+        module: A decoder, or what holds one; other modules stay as they are.
+        asked: The key `compile`.
+        device: Where it is trained.
+        n_tokens: Of the whole run.
+
+    Raises:
+        InvalidValue: It is asked for and the machine has no compiler.
     """
-    if asked == "auto":
-        return pays(device, n_parameters, n_tokens) and missing_compiler(device) is None
-    return asked
+    decoders = [part for part in module.modules() if hasattr(part, "compile_blocks")]
+    n_parameters = sum(parameter.numel() for parameter in module.parameters())
+    wanted = pays(device, n_parameters, n_tokens) if asked == "auto" else asked
+    if not (wanted and decoders):
+        return False
+    missing = missing_compiler(device)
+    if missing is not None and asked != "auto":
+        expected = f'"auto" or false, or install {missing}'
+        raise InvalidValue(where="compile", expected=expected, found="true")
+    if missing is not None:
+        say(
+            f"{missing} がないため、torch.compile を使わずに学習します",
+            f"training without torch.compile: {missing} is not installed",
+        )
+        return False
+    for decoder in decoders:
+        decoder.compile_blocks()  # type: ignore[operator]
+    return True
 
 
 def compile_region(function: FunctionT) -> FunctionT:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rinsho.console import Progress, progress
 from rinsho.errors import LossNotFinite, NothingToLearn
+from rinsho.model.compiling import compile_decoders
 from rinsho.training.kept import KeptWeights
 from rinsho.training.objective import BatchT, Objective
 from rinsho.training.optimizer import rate_share, set_rate
@@ -120,6 +121,9 @@ class Loop(Generic[BatchT]):
             KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was saved first.
         """
         self._keeps_best = keeps_best
+        config, device = self._config, self._session.device
+        n_tokens = self._n_steps * config.batch_tokens
+        compile_decoders(self._objective.module, config.compile, device, n_tokens)
         self._take_up()
         state, started = self._state, time.monotonic() - self._state.seconds
         ahead = Prefetcher(self._objective, self._config.data_workers)

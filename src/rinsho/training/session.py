@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -59,6 +60,8 @@ def training_session(
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    memory: Any = torch.utils.deterministic
+    filled, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False  # unread
     torch.manual_seed(config.seed + ranks.rank)  # dropout differs, as the batches of ranks do
     try:
         with _signals(session), _memory():
@@ -66,6 +69,7 @@ def training_session(
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        memory.fill_uninitialized_memory = filled
 
 
 @contextlib.contextmanager

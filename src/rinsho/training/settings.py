@@ -31,7 +31,7 @@ class TrainingConfig(StageConfig):
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak, after the warm-up")
     final_learning_rate: float = Field(
-        0.1, ge=0, le=1, description="share of the peak that the cosine decay ends with"
+        0.1, ge=0, le=1, description="share of the peak that the rate ends with"
     )
     n_warmup_steps: int = Field(20, ge=0, description="steps in which the rate rises linearly")
     weight_decay: float = Field(0.1, ge=0, description="of matrices; norms and embeddings have 0")
@@ -42,8 +42,23 @@ class TrainingConfig(StageConfig):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor computes in it"
     )
+    compile: Literal["auto"] | bool = later_key(
+        "auto", description="fuse blocks with torch.compile; auto: where a run is long enough"
+    )
     threads: int | None = Field(
         None, gt=0, description="CPU threads, part of the identity; left out: every core"
+    )
+    schedule: Literal["cosine", "wsd"] = later_key(
+        "cosine", description="after the warm-up: a cosine, or stable and a decay at the end"
+    )
+    decay_share: float = later_key(
+        0.2, gt=0, le=1, description="wsd: share of the steps in which the rate falls, at the end"
+    )
+    optimizer: Literal["adamw", "adamw-8bit"] = later_key(
+        "adamw", description="adamw-8bit: its memories take a quarter (bitsandbytes)"
+    )
+    recompute: bool = later_key(
+        False, description="compute activations again going backward: less memory, a third slower"
     )
     ema_decay: float | None = later_key(
         None, gt=0, lt=1, description="running average of the weights: share a step keeps (.999)"
