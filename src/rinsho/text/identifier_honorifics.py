@@ -18,6 +18,7 @@ from rinsho.text.identifier_name_words import (
 from rinsho.text.identifier_surnames import (
     is_kana_surname,
     is_listed,
+    is_rare,
     is_surname,
     split_name,
 )
@@ -37,7 +38,7 @@ _BEFORE = re.compile(
     rf"(?:(?P<roman>[A-Z][a-z'-]{{1,14}},?[ ][A-Z][A-Za-z.'-]{{0,14}}|[A-Z]{{2,14}}"
     rf"[ ][A-Z]{{2,14}}|[A-Z]\.[ ]?[A-Z](?:[a-z]{{1,14}}|\.)?|[A-Z][a-z]{{2,14}})"
     rf"|(?P<katakana>[ァ-ヶー]{{2,10}}(?:[ ・=][ァ-ヶー]{{1,12}}){{0,2}})"
-    rf"|(?P<surname>(?:{NAME_KANJI}){{1,5}})(?P<kana>[ ]?(?:[ぁ-んー]{{2,5}}|[ぁ-"
+    rf"|(?P<surname>(?:{NAME_KANJI}){{1,5}})(?P<kana>[ ]?(?:[ぁ-んー]{{2,5}}|[ァ-ヶー]{{2,4}}子|[ぁ-"
     rf"ん]{{1,3}}[子美江代枝恵香花奈紀]|[ァ-ヶー]{{2,6}}))"
     rf"|(?P<hiragana>[ぁ-んー]{{2,7}}[ ][ぁ-んー]{{2,6}})"
     rf"|(?P<spaced>(?:{NAME_KANJI}){{1,5}}[ ](?:{NAME_KANJI}){{1,4}})"
@@ -164,6 +165,8 @@ def _name_in_run(run: str, honorific: str, before: str, is_free: bool) -> int | 
         return None
     for i in range(max(0, len(run) - 7), len(run)):
         parts = split_name(run[i:])
+        if parts and honorific in ("氏", "君") and is_rare(parts[0]):
+            continue
         is_whole = i == 0 and len(run) < 8
         if not parts or len(parts[1]) > 3 or not is_person(run[i:]):
             continue
@@ -224,7 +227,7 @@ def _mixed_before(match: re.Match[str], honorific: str, text: str) -> tuple[int,
             and len(surname) - i > 1
             and is_surname(surname[i:])
             and not NO_KATAKANA_NAME.search(kana)
-            and not re.match(r"[ ]?(?:の|は|が|と|お|に|も|を|から|より|では|です|みな)", kana)
+            and not re.match(r"(?![ ]?(?:と[しよみめもき]|の[ぞり]|は[なるつ]|も[もとえ]|お[りと])[ぁ-ん]?[子江代美枝]?\Z)[ ]?(?:の|は|が|と|お|に|も|を|から|より|では|です|みな)", kana)
         ):
             return match.start() + i, match.end("kana")
     word = kana.strip()

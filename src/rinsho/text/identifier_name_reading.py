@@ -31,6 +31,12 @@ _PARTICLE = (
     "への|との|って|だった|であ|なし|あり|いる|いま|する|した|して|は|が|を|に|と"
     "|へ|の)"
 )
+# Given names that begin like a particle.
+_KANA_GIVEN = (
+    "(?:のぞみ|のり[えかこ]?|のん|とみこ?|とし[えこみ]?(?=子|[^てたち])|とも[えかこみよ]?|とよこ?|とき[えこ]?|はな[えかこ]?|はる[えかきこなみ]?|はつ[えこね]?"
+    "|はま|はじめ|はやと|はすみ|にいな|にな|もも[えかこ]?|もえ|もと[えこ]?|かず[えこみ]?|かな[えこみ]?|かおり?|かおる|かほ|かよこ?|かつ[えこ]?|かめ"
+    "|かりん|かん|よし[えこみ]?|よねこ?|よりこ|やす[えこ]?|やよい|やえ|がく)(?![ぁ-ん])"
+)
 _THEN = "(?:,[ ]?|[ ^])"
 _ROMAN = (
     rf"(?:[A-Z][A-Za-z'-]{{1,14}}(?:{_THEN}[A-Z][A-Za-z'-]{{1,14}}){{1,3}}(?![A-Za-z])"
@@ -47,7 +53,7 @@ _SOFT_END = rf"(?:{_HARD_END}|(?=[はがをにのでともへよかや]))"
 _AT = re.compile(
     rf"(?P<roman>{_ROMAN})|(?P<wide>{_KANJI}(?:[ ]{{1,4}}{_KANJI}){{2,5}}){_HARD_END}"
     rf"|(?P<first>(?:(?!{_TITLE}){NAME_KANJI}){{1,6}})(?:[ ]?(?"
-    rf"P<kana>{_PARTICLE}[ぁ-んー]{{1,6}}(?:[子美江代枝恵香花奈紀男夫雄]|)|[ァ-ヶー"
+    rf"P<kana>(?:{_PARTICLE}[ぁ-んー]{{1,6}}|{_KANA_GIVEN})(?:[子美江代枝恵香花奈紀男夫雄]|)|[ァ-ヶー"
     rf"]{{2,8}}子?){_HARD_END}"
     rf"|(?:[ ]{{1,4}}|\^)(?P<second>(?:(?!{_TITLE}){NAME_KANJI}){{1,4}}){_SOFT_END}"
     rf"|{_SOFT_END}|(?={_TITLE}))"
@@ -157,7 +163,7 @@ _NO_ROMAN = re.compile(
     "|Drug|Intact|Exposure|Era|Safety|Reported|Centered|Ability|Health|Care|Outcome|With|Wit"
     "hout|And|Of|The|In|On|For|And|To|By|Or|Is|Was|Data|Id|Time|Group|Cohort|Table|Figure|Sa"
     "mple|Prediction|Self|Global|Blood)"
-    r"(?![a-z])"
+    r"(?![A-Za-z])"
 )
 
 

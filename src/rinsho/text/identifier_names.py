@@ -30,6 +30,7 @@ from rinsho.text.identifier_name_words import (
 )
 from rinsho.text.identifier_surnames import (
     is_listed,
+    is_rare,
     is_surname,
     split_name,
     surname_letters,
@@ -192,7 +193,7 @@ def _is_inside_word(text: str, start: int, end: int) -> bool:
 # ----------------------------------------------------------------------------------- kin
 
 _KIN = WordsAt(KIN)
-_KIN_GAP = re.compile(r"(?P<gap>[ ]?[:(「|=][ ]?|[ 、・/]|の|は|が|)(?:名前は)?")
+_KIN_GAP = re.compile(r"(?P<gap>[ ]?[:(「|=][ ]?|[ \t、・/]|の|は|が|)(?:名前は)?")
 _GIVEN = re.compile(
     rf"(?P<name>(?:{NAME_KANJI}){{1,5}}(?:[ ](?![同別]居)(?:{NAME_KANJI}){{1,3}})?|(?:"
     rf"{NAME_KANJI}){{2,3}}[ ]?[ぁ-んー]{{2,4}}|[ぁ-んー]{{2,5}}?|[ァ-ヶー]{{2,8}}"
@@ -271,9 +272,9 @@ def _given_name(gap: re.Match[str], match: re.Match[str]) -> tuple[int, int] | N
         return match.span("name") if is_aged else None
     if gap["gap"] in (" ", "・", "/") and _GIVEN_ALONE.fullmatch(name) and is_person(name):
         return match.span("name")
-    if not is_kana and (not is_person(name) or (len(name) == 1 and not is_called)):
+    if not is_kana and (not is_person(name) or (len(name) == 1 and not is_marked)):
         return None
-    if not is_marked and not (gap["gap"] in (" ", "・", "/") and (split_name(name) or ("", ""))[1]):
+    if not is_marked and not (gap["gap"] in (" ", "・", "/", "は", "\t") and (split_name(name) or ("", ""))[1]):
         return None
     return match.span("name")
 
@@ -281,11 +282,11 @@ def _given_name(gap: re.Match[str], match: re.Match[str]) -> tuple[int, int] | N
 # ---------------------------------------------------------------------------- continuation
 
 _READING = re.compile(
-    r"[ ]?[(（][ ]?(?P<value>[ァ-ヶー]{2,10}(?:[ ・][ァ-ヶー]{1,10}){0,2}|[ぁ-んー"
-    r"]{2,8}[ ][ぁ-んー]{1,8}|[A-Z][A-Za-z]{1,14}[ ,]{1,2}[A-Z][A-Za-z]{1,14})[ ]?"
+    r"[ ]?[(（][ ]?(?P<value>[ァ-ヶー]{2,14}(?:[ ・][ァ-ヶー]{1,10}){0,2}|[ぁ-んー"
+    r"]{2,8}[ ][ぁ-んー]{1,8}|[ぁ-んー]{5,12}|[A-Z][A-Za-z]{1,14}[ ,]{1,2}[A-Z][A-Za-z]{1,14})[ ]?"
     r"[)）]"
 )
-_NEXT = re.compile(r"[ ]?[、,/・&と][ ]?|[ ]")
+_NEXT = re.compile(r"[ ]?[、,/・&と→][ ]?|[ ]|[ ]?\((?=[^()\n]{2,10}\))")
 
 
 def _next_name(text: str, place: int) -> tuple[int, int] | None:
@@ -301,7 +302,7 @@ def _next_name(text: str, place: int) -> tuple[int, int] | None:
 
 # ------------------------------------------------------------------------------ signatures
 
-_LABEL_END = re.compile(r"[:=][ \t]{0,4}[「『]?")
+_LABEL_END = re.compile(r"[:=|\t】」][ \t|]{0,4}[「『]?|[ ]{1,3}")
 _TOPIC_END = re.compile("は[、 ]?")
 _SIGNED = re.compile(
     rf"[ \t]{{0,4}}(?P<name>(?:{NAME_KANJI}){{1,5}}(?:[ ](?:{NAME_KANJI}){{1,4}})?)"
@@ -313,11 +314,26 @@ _SIGNED = re.compile(
 _NO_SIGNATURE = frozenset(" \t\n(*|-○◇0123456789")
 
 
+_LABEL_OF_PERSON = re.compile(
+    r"(?<![一-龠々ァ-ヶー])(?!(?:[一-龠ァ-ヶー]{0,8}(?:病|品|薬|地|書|科|社|校|件|国|町|市|県|部|術|検査|施設|機関|題|型|商|傷病|診断)名"
+    r"|[一-龠]{0,6}(?:校長|延長|身長|成長|主人|成人|個人|法人|老人|婦人|義務|手当|該当|適当|担当|相当|本当|妥当|弁当|救急医"
+    r"|何名|数名|[0-9]名|関係|家族)))"
+    r"[一-龠々ァ-ヶー]{1,9}(?:者|医|師|士|員|人|手|係|役|長|主|氏名|者名|師名|医名|担当)\Z"
+)
+
+
 def _after_role(text: str, place: int) -> tuple[int, int] | None:
-    """Read the surname after any label of a person: 病棟薬剤師: 山田, 介助者: 佐藤."""
+    """Read the surname after any label of a person: 病棟薬剤師: 山田, 介助者\t佐藤."""
     gap = _LABEL_END.match(text, place)
-    end = gap and read_name(text, gap.end(), "surname")
-    return (gap.end(), end) if gap and end else None
+    after = text[gap.end() : gap.end() + 1] if gap else ""
+    if not gap or not ("一" <= after <= "龠" or "ァ" <= after <= "ヶ" or after in "﨑髙𠮷"):
+        return None
+    if _LABEL_OF_PERSON.search(text, max(0, place - 11), place) is None:
+        return None
+    end = read_name(text, gap.end(), "surname" if gap[0].strip() else "listed")
+    if end is None or (text[end : end + 1] or " ") not in " \t\n、,。/|)(・→\0様殿先医看印㊞ND]」":
+        return None
+    return gap.end(), end
 
 
 def _after_topic(text: str, place: int) -> tuple[int, int] | None:
@@ -408,12 +424,14 @@ def _before_age(text: str, place: int) -> tuple[int, int] | None:
         return match.span()
     if parts is None or not is_surname(parts[0]) or not 1 <= len(parts[1]) <= 5:
         return None
+    if is_rare(parts[0]) and not match["spaced"]:
+        return None
     is_name = not NO_NAME.search(match[0]) and not NO_GIVEN_LETTER.search(parts[1])
     return match.span() if is_name and (len(parts[0]) > 1 or match["spaced"]) else None
 
 
 _AFTER_AGE = re.compile("[男女]性(?:[、,: ]|の)[ ]?")
-_SAYS = re.compile("と(?:申し|名乗)")
+_SAYS = re.compile("と(?:申し|名乗|いい|いう)|です[。」、]|の(?:妻|夫|娘|息子|母|父)です")
 
 
 def _after_age(text: str, place: int) -> tuple[int, int] | None:
@@ -429,10 +447,18 @@ def _after_age(text: str, place: int) -> tuple[int, int] | None:
 
 
 def _before_saying(text: str, place: int) -> tuple[int, int] | None:
-    """Read a name before と申します."""
-    back = _SAYS.match(text, place) and _BEFORE_NEXT.search(text, max(0, place - 5), place)
+    """Read a name before と申します, and one that is all that is said: 「山田太郎です」."""
+    says = _SAYS.match(text, place)
+    back = says and _BEFORE_NEXT.search(text, max(0, place - 6), place)
     parts = back and split_name(back[0])
-    return back.span() if back and parts and is_listed(parts[0]) and is_person(back[0]) else None
+    if not says or not back or not parts or not is_person(back[0]) or len(parts[1]) > 3:
+        return None
+    is_sure = says[0][1:2] in "申名"
+    before = text[back.start() - 1 : back.start()]
+    is_alone = before in "「『→\n。は、 " and (bool(parts[1]) or before in "「『")
+    if not is_sure and not (is_alone and is_surname(parts[0]) and len(parts[0]) > 1):
+        return None
+    return back.span() if is_listed(parts[0]) or (is_alone and not is_sure) else None
 
 
 def _before_reading(text: str, place: int) -> tuple[int, int] | None:
@@ -443,6 +469,8 @@ def _before_reading(text: str, place: int) -> tuple[int, int] | None:
     if not reading or not back or not parts or not parts[1] or not is_person(back[0]):
         return None
     is_name = is_surname(parts[0]) and reading["value"][0] < "一"
+    if not re.search("[ ・]", reading["value"]):  # 桜馬場通(さくらのばんばどおり)
+        is_name &= is_listed(parts[0]) and len(parts[1]) <= 3 and parts[1][-1] in GIVEN_ENDS
     return back.span() if is_name and not reading["value"].isascii() else None
 
 
@@ -457,20 +485,22 @@ def _kana_before_name(text: str, place: int) -> tuple[int, int] | None:
     return match.span()
 
 
-_PART_OF_NAME = re.compile("[姓名][ ]?[:=][ ]?")
+_PART_OF_NAME = re.compile(
+    r"(?:[姓名氏]|セイ|メイ)(?:[ ]?\([^()\0\n]{1,6}\))?(?:[ ]?[:=|][ ]?|[ \t]{1,4}|を(?=[一-龠]{2,3}に変))"
+)
+_ONE_PART = re.compile(rf"(?:(?:{NAME_KANJI}){{1,4}}|[ァ-ヶー]{{1,8}}|[ぁ-ん]{{2,6}})(?=[\s、,|)に\0/]|$)")
 
 
 def _part_of_name(text: str, place: int) -> tuple[int, int] | None:
     """Read 姓: 山田, and 名: 太郎 where a 姓 stands before it."""
     gap = _PART_OF_NAME.match(text, place)
-    if not gap or (text[place] == "名" and text.rfind("姓", max(0, place - 24), place) < 0):
+    if not gap or (text[place] in "名メ" and not _HAS_FAMILY.search(text, max(0, place - 24), place)):
         return None
-    end = read_name(text, gap.end(), "firm")
-    if end is None and (one := re.compile(f"{NAME_KANJI}(?![一-龠ぁ-ん])").match(text, gap.end())):
-        end = one.end()
-    return (gap.end(), end) if end else None
+    match = _ONE_PART.match(text, gap.end())
+    return match.span() if match and not NO_NAME.search(match[0]) else None
 
 
+_HAS_FAMILY = re.compile("姓|セイ|氏[ :]")
 _LETTERS_OF_NAMES = "".join(map(chr, (*range(0x4E00, 0x9FA1), *range(0x3041, 0x30FB), 0xFA11)))
 _SURNAME_FIRST = surname_letters()
 _KANA = "".join(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
@@ -496,11 +526,11 @@ NAME_RULES = (
     Rule("name", (Begin("、,/・&と (", "", "", "\0"),), _next_name, 24),
     Rule("name", (Begin("/・&", "\0"),), _name_before, 25),
     Rule("name", (Begin(",", "\0"),), _kana_before_name, 25),
-    Rule("name", (Begin(":=", "", "", "者医師士員人名手係役当長"),), _after_role, 24),
+    Rule("name", (Begin(":=|\t 】」", "", "", "者医師士員人名手係役当長主"),), _after_role, 24),
     Rule("name", (Begin("男女", "性", "、,: の"),), _after_age, 24),
-    Rule("name", (Begin("と", "申名", "し乗"),), _before_saying, 24),
+    Rule("name", (Begin("と", "申名い", "し乗いう"), Begin("で", "す", "。」、"), Begin("の", "妻夫娘息母父", "で子"),), _before_saying, 24),
     Rule("name", (Begin("(", _KANA, _KANA, _LETTERS_OF_NAMES),), _before_reading, 23),
-    Rule("name", (Begin("姓名", " :=", "", "\n\t 、,/|("),), _part_of_name, 22),
+    Rule("name", (Begin("姓名氏", " :=\t(を", "", "\n\t 、,。/|(・*-"), Begin("セメ", "イ", "(: =")), _part_of_name, 22),
     Rule("name", (Begin("は", "", "", "術査談象約院者定"),), _after_topic, 25),
     Rule("name", (Begin("( \t", _SURNAME_FIRST, "", "。. \t"),), _signature, 25),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -71,7 +72,7 @@ _DEVICE = (
 
 
 def _has_two(value: str) -> bool:
-    return len(_digits(value)) >= 2
+    return len(_digits(value)) >= 2 or not value.isascii()
 
 
 def _is_record(value: str) -> bool:
@@ -87,7 +88,7 @@ def _is_device(value: str) -> bool:
 # ------------------------------------------------------------------------ beside a label
 
 _HEADS = WordsAt(HEADS)
-_DIGIT = re.compile("[0-9]")
+_DIGIT = re.compile("[0-9〇一二三四五六七八九]")
 _N_TO_DIGIT = 64  # characters: the longest tail, gap and symbol before the first digit
 _MORE_SIGN = r"(?:(?:No[.]?|NO[.]?|№|#|(?:ID|S/N|SN)(?=[ :.]))[ ]?:?[ ]?)?"
 
@@ -106,17 +107,22 @@ def _labelled(
     pattern = re.compile(rf"{TAIL}{gap}{_NTH}{_MORE_SIGN}(?P<value>{value})(?![0-9A-Za-z])")
 
     def find(text: str, place: int) -> tuple[int, int] | None:
-        if _DIGIT.search(text, place, place + _N_TO_DIGIT) is None:
-            return None
-        for end in _HEADS.ends(text, place):
-            if _is_inside_word(text, place, end) or kind_of_label(text, place, end) != kind:
-                continue
-            match = pattern.match(text, end)
+        for end, kind_there in _labels_at(text, place):
+            match = pattern.match(text, end) if kind_there == kind else None
             if match and is_right(match["value"]):
                 return match.span("value")
         return None
 
     return find
+
+
+@functools.lru_cache(2)  # the rules of all kinds ask for the same place, one after the other
+def _labels_at(text: str, place: int) -> tuple[tuple[int, IdentifierKind | None], ...]:
+    """Return where the labels end whose heads begin at a place, with their kinds."""
+    if _DIGIT.search(text, place, place + _N_TO_DIGIT) is None:
+        return ()
+    ends = [end for end in _HEADS.ends(text, place) if not _is_inside_word(text, place, end)]
+    return tuple((end, kind_of_label(text, place, end)) for end in ends)
 
 
 def _is_inside_word(text: str, start: int, end: int) -> bool:
@@ -130,6 +136,7 @@ def _is_inside_word(text: str, start: int, end: int) -> bool:
     return is_word and not (first.isupper() and before.islower())
 
 
+_FAR_LICENSE = rf"(?:{FAR_GAP}(?=(?:第[ ]?)?{_TWELVE}{_ENDS})|{GAP})"
 _FAR = rf"(?:{GAP}|{FAR_GAP})"
 _MAC = r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}"
 _NETWORK_REST = (
@@ -151,8 +158,7 @@ _LABELS = begins(_HEADS.words)
 NUMBER_RULES = (
     Rule("my_number", _LABELS, _labelled("my_number", _TWELVE, _has_two, _FAR), 2),
     Rule("passport_number", _LABELS, _labelled("passport_number", _PASSPORT, _has_two, _FAR), 2),
-    Rule("license_number", _LABELS, _labelled("license_number", _TWELVE, _has_two, _FAR), 3),
-    Rule("license_number", _LABELS, _labelled("license_number", _LICENSE, _has_two), 3),
+    Rule("license_number", _LABELS, _labelled("license_number", _LICENSE, _has_two, _FAR_LICENSE), 3),
     Rule("insurance_number", _LABELS, _labelled("insurance_number", _INSURANCE, _has_two), 3),
     Rule("device_number", _LABELS, _labelled("device_number", _DEVICE, _is_device), 4),
     Rule("record_number", _LABELS, _labelled("record_number", _RECORD, _is_record), 5),

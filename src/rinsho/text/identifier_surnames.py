@@ -198,6 +198,18 @@ def _words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     return frozenset(listed.split()), frozenset(first), frozenset(last)
 
 
+@functools.cache
+def _rare() -> frozenset[str]:
+    """Return the surnames of the IPA dictionary beyond the listed ones: some are places too."""
+    words = importlib.resources.files("rinsho.text").joinpath("words", "surnames_ipadic.txt")
+    return frozenset(words.read_text("utf-8").split())
+
+
+def is_rare(word: str) -> bool:
+    """Tell whether a word is a surname of the IPA dictionary only: it may be a place or a clan."""
+    return word in _rare() and not is_listed(word)
+
+
 @functools.lru_cache(1 << 15)
 def is_surname(word: str) -> bool:
     """Tell whether a word is a listed surname or made as surnames are.
@@ -208,6 +220,8 @@ def is_surname(word: str) -> bool:
     listed, first, last = _words()
     word = _VARIANT.sub("", word)
     if word in listed or word.translate(_PLAIN) in listed:
+        return True
+    if len(word) > 1 and word in _rare() and word not in _PAIRS_THAT_ARE_NO_NAMES:
         return True
     if (
         len(word) == 3
