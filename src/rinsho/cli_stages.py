@@ -417,6 +417,7 @@ def _stage(
     """Run one table of a run file, or show what it would do."""
     from rinsho.console import say
     from rinsho.run import run_stage
+    from rinsho.training.ranks import place
 
     step = _read_step(verb, run_file, overrides, name)
     given = {
@@ -437,6 +438,8 @@ def _stage(
         allow_remote=allow_remote,
         options=options,
     )
+    if place().rank > 0:
+        return  # rank 0 of a run on many devices tells of it
     seconds, identity = manifest.run["seconds"], manifest.identity_hash[:12]
     say(
         f"完了: {out}（{seconds:.1f} 秒、{identity}）", f"done: {out} ({seconds:.1f} s, {identity})"

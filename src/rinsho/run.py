@@ -11,6 +11,9 @@ from rinsho.console import say
 from rinsho.errors import DataFolderMissing, MissingInput, UnknownStage
 from rinsho.manifest import MANIFEST, Manifest
 from rinsho.runfile import RunFile, Stage, StageConfig, Step
+from rinsho.training.ranks import require_one_rank
+
+_ON_RANKS = ("pretrain",)  # stages that several processes can share
 
 
 def run_stage(
@@ -31,7 +34,10 @@ def run_stage(
     Raises:
         MissingInput: A slot that the stage needs has no folder.
         DataFolderMissing: `data` is not a folder.
+        InvalidValue: torchrun started several processes of a stage that one does.
     """
+    if stage.verb not in _ON_RANKS:
+        require_one_rank(stage.verb)
     arguments: dict[str, Any] = {}
     for slot in stage.slots:
         folders = list(inputs.get(slot.name, ()))

@@ -131,9 +131,7 @@ def make_whole(module: nn.Module, ranks: Ranks) -> None:
             part.register_parameter(name, nn.Parameter(full, parameter.requires_grad))
 
 
-def new_store(
-    folder: Path, here: Environment, ranks: Ranks, module: nn.Module
-) -> CheckpointStore:
+def new_store(folder: Path, here: Environment, ranks: Ranks, module: nn.Module) -> CheckpointStore:
     """Return the store of a run's checkpoints: files of one process, or of each rank."""
     from rinsho.training.sharded_state import ShardedStore
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from rinsho.console import only_errors
 from rinsho.errors import InvalidValue, RankLost
@@ -107,13 +107,22 @@ def require_one_rank(stage: str) -> None:
     Raises:
         InvalidValue: WORLD_SIZE is above 1.
     """
-    _, n_ranks, _ = place()
+    n_ranks = place().n_ranks
     if n_ranks > 1:
-        raise InvalidValue(where=f"{stage}: WORLD_SIZE", found=n_ranks, expected="1: no torchrun")
+        expected = "1; torchrun starts `rinsho pretrain` alone"
+        raise InvalidValue(where=f"rinsho {stage}: WORLD_SIZE", found=n_ranks, expected=expected)
 
 
-def place(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
-    """Return rank, number of ranks, and rank on this machine, as torchrun sets them.
+class Place(NamedTuple):
+    """Where a process stands among those that torchrun started."""
+
+    rank: int
+    n_ranks: int
+    local_rank: int  # on this machine
+
+
+def place(environment: Mapping[str, str] = os.environ) -> Place:
+    """Return what torchrun says in RANK, WORLD_SIZE and LOCAL_RANK; without them, a run alone.
 
     Raises:
         InvalidValue: One of them is no number, or a rank is not below the number of ranks.
@@ -123,7 +132,7 @@ def place(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
     rank, n_ranks, local_rank = (int(value) if value.isdecimal() else -1 for value in values)
     if not (0 <= rank < n_ranks and local_rank >= 0):
         raise InvalidValue(where=", ".join(names), found=", ".join(values), expected="torchrun's")
-    return rank, n_ranks, local_rank
+    return Place(rank, n_ranks, local_rank)
 
 
 def n_ranks_here(environment: Mapping[str, str] = os.environ) -> int:
@@ -142,7 +151,7 @@ def rank_device() -> torch.device:
 
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    local_rank, n_devices = place()[2], torch.cuda.device_count()
+    local_rank, n_devices = place().local_rank, torch.cuda.device_count()
     if local_rank >= n_devices:
         raise InvalidValue(where="--nproc-per-node", found=local_rank + 1, expected=n_devices)
     return torch.device("cuda", local_rank)

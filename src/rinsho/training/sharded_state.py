@@ -226,8 +226,9 @@ def read_rows(
         ResumeRefused: It holds tensors that only the same number of ranks can go on with.
     """
     stored: dict[str, list[_Stored]] = {}
-    n_files = 0
-    for n_files, one in enumerate(_files(path), start=1):
+    files = list(_files(path))
+    n_files = len(files)
+    for one in files:
         for place, tensor in one.items():
             stored.setdefault(place, []).append(tensor)
     tensors: dict[str, dict[str, Tensor]] = {}
@@ -287,4 +288,3 @@ def _join(parts: Iterable[_Stored], wanted: Rows | None) -> Tensor:
         shape = next(iter(parts)).tensor
         return torch.empty((0, *shape.shape[1:]), dtype=shape.dtype)
     return pieces[0].clone() if len(pieces) == 1 else torch.cat(pieces)
-
