@@ -19,10 +19,13 @@ from rinsho.training.batches import TokenBatches
 from rinsho.training.distributed import check_sizes, make_whole, new_store, shard
 from rinsho.training.figure import write_logs
 from rinsho.training.held_out import HeldOut
+from rinsho.training.journal import Journal
 from rinsho.training.loop import Finished, Loop
 from rinsho.training.mix import JoinedSplit, MixedSource, new_mix
 from rinsho.training.objective import LanguageObjective
 from rinsho.training.optimizer import new_optimizer
+from rinsho.training.recompute import recompute_blocks
+from rinsho.training.sampling import new_sampler
 from rinsho.training.session import Session
 from rinsho.training.settings import TrainingConfig
 from rinsho.training.state import environment
@@ -39,6 +42,8 @@ def train_on_tokens(
     context_length: int | None = None,
     mix: Mapping[str, MixedSource] | None = None,
     patience: int | None = None,
+    sample_prompts: Sequence[str] = (),
+    n_sample_tokens: int = 64,
 ) -> Finished:
     """Train a decoder on the training split of tokens folders.
 
@@ -52,6 +57,7 @@ def train_on_tokens(
         context_length: Tokens of a row; the decoder's context when left out.
         mix: Weights and epochs by source; every document once an epoch when left out.
         patience: Stop after so many validations without a better one, and keep the best.
+        sample_prompts, n_sample_tokens: What is continued at each validation, and how far.
 
     Raises:
         NothingToLearn: No label of the training split counts, or none that ends a text or answer:
@@ -68,12 +74,24 @@ def train_on_tokens(
         validation, tokenizer.n_bytes_per_token, context_length, config.max_validation_tokens
     )
     objective = LanguageObjective(decoder, batches, held_out)
+    if config.recompute:
+        recompute_blocks(as_module(decoder))
     check_sizes(config, session.ranks)
     shard(as_module(decoder), session.ranks, session.precision)
     here = environment(session.threads, session.precision)
     store = new_store(folder.checkpoints, here, session.ranks, as_module(decoder))
     folder.threads, folder.precision = session.threads, session.precision
-    loop = Loop(objective, new_optimizer(as_module(decoder), config), config, session, store)
+    loop = Loop(
+        objective,
+        new_optimizer(as_module(decoder), config),
+        config,
+        session,
+        store,
+        journal=Journal(folder.path) if session.ranks.is_main else None,
+        sampler=new_sampler(decoder, tokenizer, sample_prompts, n_sample_tokens)
+        if sample_prompts
+        else None,
+    )
     finished = loop.run("学習", "training", patience, keeps_best=patience is not None)
     make_whole(as_module(decoder), session.ranks)
     if session.ranks.n_ranks > 1:

@@ -51,6 +51,10 @@ class PretrainConfig(TrainingConfig):
     mix: dict[str, MixedSource] | None = later_key(
         None, description="source (or tokens folder) -> weight and max_epochs; left out: everything"
     )
+    sample_prompts: tuple[str, ...] = later_key(
+        (), description="beginnings of texts that are continued at each validation: samples.jsonl"
+    )
+    n_sample_tokens: int = later_key(64, gt=0, description="tokens of such a text, at most")
     patience: int | None = later_key(
         None, gt=0, description="stop after so many validations without fewer bits per byte"
     )
@@ -162,6 +166,8 @@ def _pretrain(
             context_length=config.context_length,
             mix=config.mix,
             patience=config.patience,
+            sample_prompts=config.sample_prompts,
+            n_sample_tokens=config.n_sample_tokens,
         )
     if not ranks.is_main:
         return
