@@ -57,8 +57,10 @@ def tagger_weights(tokenizer_folder: Path) -> Path:
     """A finished folder of a tagger with random weights: it marks much, and all at random."""
     tokenizer = read_tokenizer(tokenizer_folder)
     tags = TagSet((("disease", "present"), ("symptom", "negated")))
-    tagger = Tagger(new_decoder(tiny_shape(tokenizer), seed=0), tokenizer, tags)
-    torch.nn.init.normal_(tagger.head.weight, generator=torch.Generator().manual_seed(0))
+    tagger = Tagger(new_decoder(tiny_shape(tokenizer), seed=0), tokenizer, {"": tags})
+    torch.nn.init.normal_(
+        tagger.heads[""].linear.weight, generator=torch.Generator().manual_seed(0)
+    )
     out = tokenizer_folder.parent / "tagger"
     with new_folder(out, stage="finetune", config=StageConfig(), inputs={}) as folder:
         save_tagger(tagger, folder.path, tokenizer_folder)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rinsho.corpus.document import Document, write_documents
+from rinsho.corpus.document import Document
 from rinsho.errors import Corrupt, ModelCannot
 from rinsho.manifest import new_folder
 from rinsho.model.decoder import new_decoder
@@ -19,8 +19,7 @@ from rinsho.model.tagger import Tagger, load_tagger, save_tagger
 from rinsho.model.tags import TagSet, blocks, windows
 from rinsho.runfile import StageConfig
 from rinsho.text.spans import Span
-from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
-from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from rinsho.tokenizer.tokenizer import Tokenizer
 from rinsho.training.examples import Example, from_documents
 from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.optimizer import new_optimizer
@@ -51,24 +50,6 @@ def documents() -> list[Document]:
 
 def examples() -> list[Example]:
     return list(from_documents(documents()))
-
-
-@pytest.fixture(scope="module")
-def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tagger")
-    with new_folder(root / "documents", stage="collect", config=StageConfig(), inputs={}) as folder:
-        write_documents(
-            folder.path,
-            [Document(f"note/{n}", text, "note", "CC0-1.0") for n, text in enumerate(TEXTS * 20)],
-        )
-    config = TrainTokenizerConfig(vocab_size=700, use_demo_lexicon=False)
-    train_tokenizer(config, documents=[root / "documents"], out=root / "tokenizer")
-    return root / "tokenizer"
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tokenizer_folder: Path) -> Tokenizer:
-    return read_tokenizer(tokenizer_folder)
 
 
 def new_tagger(tokenizer: Tokenizer, context_length: int = 64) -> Tagger:

@@ -1,4 +1,4 @@
-"""Find the mentions of a note: by a tagging model, or by dictionary and rules without any model.
+"""Find the mentions of a note, or judge it: by a trained head, or by dictionary and rules.
 
 Offsets always point into the text as it was given, in Unicode code points.
 """
@@ -9,11 +9,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rinsho.clinical.notes import MAX_NOTE_CHARACTERS, Note, check_length
-from rinsho.text.normalize import normalize_with_offsets
+from rinsho.errors import ModelCannot
+from rinsho.text.normalize import normalize, normalize_with_offsets
 from rinsho.text.spans import Span
+
+if TYPE_CHECKING:
+    from rinsho.model.heads import Judgement, TextHeads
 
 EngineKind = Literal["dictionary", "model"]
 
@@ -33,6 +37,10 @@ class Extractor(Protocol):
 
     def spans(self, text: str) -> tuple[Span, ...]:
         """Return the mentions of an original text, in reading order."""
+        ...
+
+    def judgements(self, text: str) -> tuple[Judgement, ...]:
+        """Return what a head says about an original text; nothing where it marks spans."""
         ...
 
 
@@ -61,6 +69,27 @@ class Engine:
         )
         return tuple(sorted(found))
 
+    def judgements(self, text: str) -> tuple[Judgement, ...]:
+        """Return nothing."""
+        return ()
+
+
+class JudgingEngine:
+    """An extractor around a head over texts: it judges, and marks nothing."""
+
+    kind: EngineKind = "model"
+
+    def __init__(self, heads: TextHeads, name: str) -> None:
+        self._heads, self.name = heads, name
+
+    def spans(self, text: str) -> tuple[Span, ...]:
+        """Return nothing."""
+        return ()
+
+    def judgements(self, text: str) -> tuple[Judgement, ...]:
+        """Return the answer to every task of the head."""
+        return tuple(self._heads.judge([(normalize(text), None)])[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
@@ -69,20 +98,29 @@ class Extraction:
     note: Note
     spans: tuple[Span, ...]
     engine: str
+    judgements: tuple[Judgement, ...] = ()
 
 
 def load_extractor(weights: Path | None) -> Extractor:
-    """Load a tagging model, or the dictionary where no weights folder is given.
+    """Load a model with a head, or the dictionary where no weights folder is given.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
-        ModelCannot: The folder holds no tagging head.
+        ModelCannot: The folder holds no head, or one over pairs of texts.
     """
     if weights is None:
         from rinsho.text.lexicon import read_demo_lexicon
         from rinsho.text.mentions import DictionaryTagger
 
         return Engine(DictionaryTagger(read_demo_lexicon()), "dictionary", "dictionary")
+    from rinsho.model.head_record import form_of
+
+    if (form := form_of(weights)) == "pair":
+        raise ModelCannot(where=weights.name, found="a head over pairs", expected="one over texts")
+    if form == "pooled":
+        from rinsho.model.heads import load_text_heads
+
+        return JudgingEngine(load_text_heads(weights), weights.name)
     from rinsho.model.tagger import load_tagger
 
     return Engine(load_tagger(weights), weights.name, "model")
@@ -100,11 +138,16 @@ def extract(
     return extractor.spans(text) if text.strip() else ()
 
 
+def judge(extractor: Extractor, text: str) -> tuple[Judgement, ...]:
+    """Return what a head says about one note; nothing about an empty one."""
+    return extractor.judgements(text) if text.strip() else ()
+
+
 def extract_notes(extractor: Extractor, notes: Iterable[Note]) -> Iterator[Extraction]:
     """Extract from each note; `notes.read_notes` reads them from files."""
     for note in notes:
         spans = extractor.spans(note.text) if note.text.strip() else ()
-        yield Extraction(note, spans, extractor.name)
+        yield Extraction(note, spans, extractor.name, judge(extractor, note.text))
 
 
 def span_to_json(span: Span, text: str) -> dict[str, Any]:
@@ -120,5 +163,7 @@ def to_json_line(extraction: Extraction, *, with_text: bool = False) -> str:
     if with_text:
         value["text"] = note.text
     value["spans"] = [span_to_json(span, note.text) for span in extraction.spans]
+    if extraction.judgements:
+        value["answers"] = [judgement.to_json() for judgement in extraction.judgements]
     value["engine"] = extraction.engine
     return json.dumps(value, ensure_ascii=False)

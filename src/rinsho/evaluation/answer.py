@@ -34,6 +34,7 @@ from rinsho.evaluation.engines import (
     Engine,
     EngineName,
     open_dictionary,
+    open_head,
     open_kneser_ney,
     open_tagger,
 )
@@ -114,7 +115,7 @@ def answer(
     Args:
         config: What is asked, and how.
         out: The answers folder: `answers.jsonl`, `asked.json`.
-        model: The weights folder of the engines "model" and "tagger".
+        model: The weights folder of the engines "model", "tagger" and "head".
         documents: Folders that the demo's own benchmarks and the Kneser-Ney model read.
         data: The data folder that holds `eval/`.
         noncommercial: Whether benchmarks under non-commercial terms may be used.
@@ -131,7 +132,7 @@ def answer(
     inputs: dict[str, Any] = {"documents": folders, "benchmarks": hash_benchmarks(loaded)}
     if weights:
         inputs["model"] = weights
-    elif config.engine in ("model", "tagger"):
+    elif config.engine in ("model", "tagger", "head"):
         raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
     opening = new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True)
     with opening as folder, _computing(config, folder):
@@ -164,7 +165,7 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
         raise ModelCannot(
             where=benchmark.name, found=f"engine {config.engine}", expected=", ".join(able)
         )
-    return tuple(m for m in possible if m == "extraction" or m in config.methods)
+    return tuple(m for m in possible if m in ("extraction", "head") or m in config.methods)
 
 
 def _open_engine(
@@ -179,6 +180,8 @@ def _open_engine(
     assert weights is not None
     if config.engine == "tagger":
         return open_tagger(weights.path)
+    if config.engine == "head":
+        return open_head(weights.path)
     from rinsho.evaluation.model_engine import ModelEngine
     from rinsho.generation.decoder_model import load_language_model
 
@@ -188,7 +191,7 @@ def _open_engine(
 @contextlib.contextmanager
 def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None, None]:
     """Set torch's threads where a model answers, and record them: they decide last digits."""
-    if config.engine not in ("model", "tagger"):
+    if config.engine not in ("model", "tagger", "head"):
         yield
         return
     import torch
@@ -197,8 +200,8 @@ def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None
 
     before = torch.get_num_threads()
     folder.threads = config.threads or len(os.sched_getaffinity(0))
-    is_tagger = config.engine == "tagger"  # it always computes in fp32
-    folder.precision = "fp32" if is_tagger else resolve_precision("auto", best_device())
+    has_head = config.engine in ("tagger", "head")  # it always computes in fp32
+    folder.precision = "fp32" if has_head else resolve_precision("auto", best_device())
     torch.set_num_threads(folder.threads)
     try:
         yield

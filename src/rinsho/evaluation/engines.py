@@ -1,8 +1,8 @@
-"""What can answer: a language model, the dictionary, a trained tagger, a character 5-gram."""
+"""What can answer: a language model, the dictionary, a trained head, a character 5-gram."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,7 +18,7 @@ from rinsho.manifest import FinishedFolder
 from rinsho.text.normalize import normalize_with_offsets
 from rinsho.text.spans import Span, sort_spans
 
-EngineName = Literal["model", "dictionary", "tagger", "kneser-ney"]
+EngineName = Literal["model", "dictionary", "tagger", "head", "kneser-ney"]
 # Which methods an engine has for each form of benchmark; what is not listed it cannot do.
 METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     "model": {
@@ -29,6 +29,7 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     },
     "dictionary": {"spans": ("extraction",), "entities": ("extraction",)},
     "tagger": {"spans": ("extraction",), "entities": ("extraction",)},
+    "head": {"choice": ("head",), "similarity": ("head",)},
     "kneser-ney": {"text": ("log-likelihood",)},
 }
 # What each tag of the entity tasks asks for, in the labels of spans.
@@ -51,11 +52,35 @@ class SpanTagger(Protocol):
         ...
 
 
+class TaskTagger(SpanTagger, Protocol):
+    """A trained tagger: it knows which spans belong to which of its tasks."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Return the names of the tasks."""
+        ...
+
+    def spans_by_task(self, texts: Sequence[str]) -> list[dict[str, tuple[Span, ...]]]:
+        """Return the spans of each text."""
+        ...
+
+
+class OneTask:
+    """The spans of one task of a tagger."""
+
+    def __init__(self, tagger: TaskTagger, task: str) -> None:
+        self._tagger, self._task = tagger, task
+
+    def spans(self, text: str) -> tuple[Span, ...]:
+        """Return the spans of a text."""
+        return self._tagger.spans_by_task([text])[0][self._task]
+
+
 class SpanEngine:
     """Finds spans in the original text, by way of the normalized one."""
 
-    def __init__(self, tagger: SpanTagger) -> None:
-        self._tagger = tagger
+    def __init__(self, tagger: SpanTagger, tasks: Mapping[str, SpanTagger] | None = None) -> None:
+        self._tagger, self._tasks = tagger, tasks or {}
 
     def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
         """Answer with spans, or with the list of those that an entity question asks for."""
@@ -67,21 +92,26 @@ class SpanEngine:
 
     def spans(self, text: str) -> tuple[Span, ...]:
         """Return spans with offsets into the text as it was given."""
-        normalized = normalize_with_offsets(text)
-        found: list[Span] = []
-        for span in self._tagger.spans(normalized.text):
-            start, end = normalized.to_original(span.start, span.end)
-            found.append(Span(start, end, span.label, span.certainty))
-        return sort_spans(found)
+        return _spans(self._tagger, text)
 
     def _entities(self, text: str, tag: str) -> str:
-        labels = _LABELS_OF_TAG[tag]
-        found = [
-            text[span.start : span.end]
-            for span in self.spans(text)
-            if span.label in labels and span.certainty == "present"
-        ]
+        """Return the list of a tag: of the task called like it, or of the labels it asks for."""
+        if tag in self._tasks:
+            spans = _spans(self._tasks[tag], text)
+        else:
+            labels = _LABELS_OF_TAG[tag]
+            spans = [span for span in self.spans(text) if span.label in labels]
+        found = [text[span.start : span.end] for span in spans if span.certainty == "present"]
         return repr(list(dict.fromkeys(found)))
+
+
+def _spans(tagger: SpanTagger, text: str) -> tuple[Span, ...]:
+    normalized = normalize_with_offsets(text)
+    found: list[Span] = []
+    for span in tagger.spans(normalized.text):
+        start, end = normalized.to_original(span.start, span.end)
+        found.append(Span(start, end, span.label, span.certainty))
+    return sort_spans(found)
 
 
 class KneserNeyEngine:
@@ -115,7 +145,16 @@ def open_tagger(folder: Path) -> Engine:
     """Return a trained tagger."""
     from rinsho.model.tagger import load_tagger
 
-    return SpanEngine(load_tagger(folder))
+    tagger = load_tagger(folder)
+    return SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks if task})
+
+
+def open_head(folder: Path) -> Engine:
+    """Return a trained head over texts or pairs."""
+    from rinsho.evaluation.head_engine import HeadEngine
+    from rinsho.model.heads import load_text_heads
+
+    return HeadEngine(load_text_heads(folder))
 
 
 def open_kneser_ney(documents: tuple[FinishedFolder, ...], max_characters: int) -> Engine:

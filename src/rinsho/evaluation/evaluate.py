@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rinsho.evaluation.answer import AnswerConfig, answer
+from rinsho.evaluation.engines import EngineName
 from rinsho.evaluation.score import ScoreConfig, score
-from rinsho.manifest import Manifest
-
-TAGGER_FILE = "head.json"  # what a weights folder with a tagging head has
+from rinsho.manifest import Manifest, open_folder
 
 
 def evaluate_model(
@@ -28,7 +28,8 @@ def evaluate_model(
     """Answer benchmarks with a weights folder and write the report; return its manifest.
 
     Args:
-        model: A weights folder; one with a tagging head answers as a tagger.
+        model: A weights folder; its head answers where it has one; one that was tuned for label
+            scoring answers by log-likelihood alone.
         benchmarks: Names of benchmarks or groups.
         out: Gets `answers/` and `report/`.
         documents: Folders that the demo's own benchmarks read.
@@ -44,7 +45,8 @@ def evaluate_model(
     """
     config = AnswerConfig(
         benchmarks=tuple(benchmarks),
-        engine="tagger" if (model / TAGGER_FILE).is_file() else "model",
+        engine=engine_of(model),
+        methods=methods_of(model),
         max_items=max_items,
         max_new_tokens=max_new_tokens,
         n_free_generations=n_free_generations,
@@ -67,3 +69,20 @@ def evaluate_model(
         data=data,
         noncommercial=noncommercial,
     )
+
+
+def engine_of(model: Path) -> EngineName:
+    """Return what answers from a weights folder: its head where it has one."""
+    if not (model / "head.json").is_file():
+        return "model"
+    from rinsho.model.head_record import form_of
+
+    return "tagger" if form_of(model) == "tagging" else "head"
+
+
+def methods_of(model: Path) -> tuple[Literal["generation", "log-likelihood"], ...]:
+    """Return how a model is asked: as it was tuned."""
+    manifest = open_folder(model, "pretrain", "finetune", "extend-weights").manifest
+    if manifest.identity.config.get("form") == "label-scoring":
+        return ("log-likelihood",)
+    return ("generation", "log-likelihood")

@@ -6,7 +6,7 @@ import json
 from html import escape
 
 from rinsho.evaluation.catalogue import describe_benchmark
-from rinsho.evaluation.page_words import METRICS, both
+from rinsho.evaluation.page_words import METHOD_WORDS, METRICS, both
 from rinsho.evaluation.summary import ChainLink, FreeGeneration, FreeSummary, Report
 
 
@@ -132,6 +132,12 @@ def guide_section(report: Report) -> str:
         f"<dt><code>{escape(name)}</code></dt><dd>{both(escape(ja), escape(en))}</dd>"
         for name, (ja, en) in METRICS.items()
         if name in used
+    )
+    methods = {entry.method for entry in report.entries}
+    rows += "".join(
+        f"<dt><code>{name}</code></dt><dd>{both(ja, en)}</dd>"
+        for name, (ja, en) in METHOD_WORDS.items()
+        if name in methods
     )
     rule = both(
         "official は公表された手順を桁まで再現した値、"

@@ -40,6 +40,22 @@ METRICS = {
     "strict_compliance": ("指示どおりの形の割合", "share in exactly the form asked for"),
 }
 
+# How an answer came about, where it was not generated text.
+METHOD_WORDS = {
+    "head": (
+        "学習したヘッドの判定を選択肢の記号に直したもので、生成した文ではありません",
+        "what a trained head decided, written as the letter of a choice: no generated text",
+    ),
+    "extraction": (
+        "本文から取り出した範囲を公式の回答形式に直したもので、生成した文ではありません",
+        "spans of the text, written in the official form where one is asked for: no generated text",
+    ),
+    "log-likelihood": (
+        "選択肢の尤度を比べたもので、生成した文ではありません",
+        "the likelihoods of the choices compared: no generated text",
+    ),
+}
+
 
 def both(ja: str, en: str) -> str:
     """Return a text in both languages, of which the page shows one; HTML goes in as it is."""

@@ -145,7 +145,7 @@ def metrics_of(
     """Return the official metrics and the corrected ones; the leading one of each first."""
     match loaded.benchmark.form:
         case "choice" | "similarity":
-            official = _official_choice(loaded, rows) if method == "generation" else ()
+            official = _official_choice(loaded, rows) if method in ("generation", "head") else ()
             return official, _corrected_choice(loaded, method, rows)
         case "entities":
             entity_rows = [_entity_row(row) for row in rows]

@@ -94,6 +94,12 @@ def read_head(folder: Path, *forms: HeadForm) -> tuple[HeadRecord, Tokenizer]:
     return record, tokenizer
 
 
+def broken_record(folder: Path) -> WeightsMismatch:
+    """Return the error for a record whose tasks are of another form."""
+    where = f"{folder.name}/{HEAD_RECORD}"
+    return WeightsMismatch(where=where, expected="a head", found="other JSON")
+
+
 def load_head(module: nn.Module, folder: Path, record: HeadRecord) -> None:
     """Fill the head of a module.
 
@@ -144,8 +150,7 @@ def _parse(path: Path) -> HeadRecord:
             value.get("names"),
         )
     except (ValueError, KeyError, TypeError):
-        where = f"{path.parent.name}/{path.name}"
-        raise WeightsMismatch(where=where, expected="a head", found="other JSON") from None
+        raise broken_record(path.parent) from None
 
 
 _OLD_NAMES = {

@@ -24,7 +24,7 @@ from torch.nn import functional
 from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.decoder import Decoder
 from rinsho.model.decoder_protocol import TrainableDecoder
-from rinsho.model.head_record import load_head, read_head, write_head
+from rinsho.model.head_record import broken_record, load_head, read_head, write_head
 from rinsho.model.windows import windows_of
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
 
@@ -230,16 +230,10 @@ def load_text_heads(folder: Path) -> TextHeads:
             `manifest.open_folder` raises.
     """
     record, tokenizer = read_head(folder, "pooled", "pair")
-    tasks = [
-        TextTask(
-            task["name"],
-            task["kind"],
-            tuple(task["labels"]),
-            task.get("mean", 0.0),
-            task.get("scale", 1.0),
-        )
-        for task in record.tasks
-    ]
+    try:
+        tasks = [TextTask(**{**task, "labels": tuple(task["labels"])}) for task in record.tasks]
+    except (KeyError, TypeError):
+        raise broken_record(folder) from None
     decoder = load_decoder(folder, dtype=torch.float32)
     form = cast(TextForm, record.form)
     heads = TextHeads(decoder, tokenizer, tasks, form=form, is_causal=record.is_causal)

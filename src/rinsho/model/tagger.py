@@ -20,7 +20,7 @@ from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.crf import ConditionalRandomField
 from rinsho.model.decoder import Decoder
 from rinsho.model.decoder_protocol import TrainableDecoder
-from rinsho.model.head_record import load_head, read_head, write_head
+from rinsho.model.head_record import broken_record, load_head, read_head, write_head
 from rinsho.model.tags import TagSet
 from rinsho.model.windows import Window, in_batches, join_spans, windows_of
 from rinsho.text.spans import Span, sort_spans
@@ -163,10 +163,13 @@ def load_tagger(folder: Path) -> Tagger:
             `manifest.open_folder` raises.
     """
     record, tokenizer = read_head(folder, "tagging")
-    tasks = {
-        task["name"]: TagSet(tuple((tag["label"], tag["certainty"]) for tag in task["tags"]))
-        for task in record.tasks
-    }
+    try:
+        tasks = {
+            task["name"]: TagSet(tuple((tag["label"], tag["certainty"]) for tag in task["tags"]))
+            for task in record.tasks
+        }
+    except (KeyError, TypeError):
+        raise broken_record(folder) from None
     decoder = load_decoder(folder, dtype=torch.float32)
     tagger = Tagger(decoder, tokenizer, tasks, is_causal=record.is_causal)
     load_head(tagger, folder, record)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from rinsho import __version__
 from rinsho.clinical.deidentify import deidentify, to_json
-from rinsho.clinical.extract import Extractor, extract, span_to_json
+from rinsho.clinical.extract import Extractor, extract, judge, span_to_json
 from rinsho.clinical.notes import Note, check_length
 from rinsho.errors import BadRequest, ModelUnknown, NoModel, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
@@ -258,7 +258,9 @@ def _add_notes(app: FastAPI, engines: Engines) -> None:
             spans = extract(extractor, request.text, limit)
             found = [span_to_json(span, request.text) for span in spans]
             engine = {"name": extractor.name, "kind": extractor.kind}
-            return {"id": request.id, "engine": engine, "spans": found}
+            answers = [judgement.to_json() for judgement in judge(extractor, request.text)]
+            said = {"answers": answers} if answers else {}
+            return {"id": request.id, "engine": engine, "spans": found, **said}
 
         return await run(connection, work)
 
