@@ -2,10 +2,11 @@
 
     python benchmarks/tokenizer_folds.py DOCUMENTS OUT --data DIR [--fold 0]
 
-A split of 2% holds few of the long medical documents, and unlike ones. Here the groups are dealt into
-five folds; a tokenizer of `tokenizer-32k` in runs/tokenizers.toml is trained on four and measured on
-the fifth. DOCUMENTS is the folder of that run's `collect`; OUT gets a folder for each fold, and a fold
-that is there is not trained again. Prints a table and a JSON line. 7 minutes a fold on two cores.
+A split of 2% holds few of the long medical documents, and unlike ones. Here the groups are dealt
+into five folds; a tokenizer of `tokenizer-32k` in runs/tokenizers.toml is trained on four and
+measured on the fifth. DOCUMENTS is the folder of that run's `collect`; OUT gets a folder for each
+fold, and a fold that is there is not trained again. Prints what was measured as one JSON line.
+7 minutes a fold on two cores.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def measure_fold(fold: int, documents: Path, out: Path, data: Path) -> Mapping[s
 
 
 def main() -> None:
-    """Measure one fold, or print the table of those that are there."""
+    """Measure one fold and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("documents", type=Path)
     parser.add_argument("out", type=Path)
