@@ -3,8 +3,8 @@
     python benchmarks/identifiers/planted.py dev [seed] > planted.jsonl
 
 `dev` to `dev4` may be looked at while rules are written; `test` may not (README.md). One JSON
-line a document: `text` and `spans` with start and end in code points, kind, has_cue, role of names and
-the form. The same half and seed give the same documents on every machine.
+line a document: `text` and `spans` with start and end in code points, kind, has_cue, role of
+names and the form. The same half and seed give the same documents on every machine.
 """
 
 from __future__ import annotations
