@@ -11,10 +11,10 @@ import pytest
 from rinsho.corpus.document import Document
 from rinsho.corpus.rules import RuleLimits, open_rules
 from rinsho.corpus.rules.content import copyright_notice
+from rinsho.corpus.rules.judge import examine
 from rinsho.corpus.rules.letters import not_japanese, too_long, too_short
 from rinsho.corpus.rules.sentences import incomplete_sentences
 from rinsho.corpus.rules.view import TextView
-from rinsho.corpus.rules.words import WordHits
 from rinsho.text.normalize import normalize
 
 PROSE = "本症は肺胞を主な病変の場とする慢性の炎症であり、労作時の息切れが徐々に進行する。"
@@ -78,7 +78,7 @@ def test_incomplete_sentences_are_told_from_lists_and_notes(text: str, is_reject
     ],
 )
 def test_a_notice_is_told_from_a_mention(text: str, is_rejected: bool) -> None:
-    found = copyright_notice(view := TextView(text), WordHits(view), max_per_10000_chars=3.0)
+    found = copyright_notice(*examine([text])[0][:2], max_per_10000_chars=3.0)
     assert (found is not None) is is_rejected
 
 

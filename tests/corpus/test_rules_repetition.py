@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rinsho.corpus.document import Document
 from rinsho.corpus.rules import RuleLimits, open_rules
-from rinsho.corpus.rules.judge import Examined, rules_by_name
+from rinsho.corpus.rules.judge import examine, rules_by_name
 from rinsho.corpus.rules.repetition import NgramCounts, character_runs, duplicate_paragraphs
 from rinsho.corpus.rules.view import TextView
 
@@ -102,5 +102,5 @@ def test_no_rule_fails_on_a_text_of_any_length(n: int, alphabet: str) -> None:
     rng = np.random.default_rng(n)
     text = "".join(rng.choice(list(alphabet), n))
     for rule in rules_by_name(RuleLimits.model_validate({})).values():
-        rejection = rule(Examined(text))
+        rejection = rule(examine([text])[0])
         assert rejection is None or rejection.measured != rejection.limit

@@ -70,7 +70,8 @@ class Sieve:
         Duplicates are looked for later, among what passes here: so a text is only a duplicate of
         one that was kept, and a form letter to two patients, without their names, is one text.
         """
-        judged = [Judged(self._first_broken(one, source) or one) for one in documents]
+        broken = self._first_broken_of_all(documents, source)
+        judged = [Judged(rule or one) for rule, one in zip(broken, documents, strict=True)]
         if self.overlaps is not None:
             texts = [one.text for one in documents]
             judged = [
@@ -79,17 +80,28 @@ class Sieve:
             ]
         return _without_identifiers(judged, source.identifiers)
 
-    def _first_broken(self, document: Document, source: SourceConfig) -> Rejection | None:
+    def _first_broken_of_all(
+        self, documents: Sequence[Document], source: SourceConfig
+    ) -> list[Rejection | None]:
+        broken = self.rules.judge_all([one.text for one in documents], source.skip_rules)
+        return [
+            self._license(one) or rule or self._quality(one, source)
+            for one, rule in zip(documents, broken, strict=True)
+        ]
+
+    def _license(self, document: Document) -> Rejection | None:
         name = document.license
-        if not is_allowed(name, self.config.allow_licenses, noncommercial=self.noncommercial):
-            return Rejection("license", verdict(name), "allow_licenses")
-        if rejection := self.rules(document, source.skip_rules):
-            return rejection
-        if self.scorer is not None and "low_quality" not in source.skip_rules:
-            score = self.scorer.score(document.text)
-            if score < self.config.min_quality:
-                return Rejection("low_quality", round(score, 3), self.config.min_quality)
-        return None
+        if is_allowed(name, self.config.allow_licenses, noncommercial=self.noncommercial):
+            return None
+        return Rejection("license", verdict(name), "allow_licenses")
+
+    def _quality(self, document: Document, source: SourceConfig) -> Rejection | None:
+        if self.scorer is None or "low_quality" in source.skip_rules:
+            return None
+        score = self.scorer.score(document.text)
+        if score >= self.config.min_quality:
+            return None
+        return Rejection("low_quality", round(score, 3), self.config.min_quality)
 
     def _without_benchmarks(self, judged: Judged, index: OverlapIndex) -> Judged:
         """Take out the passages that stand in a benchmark, or the text where they are much of it.

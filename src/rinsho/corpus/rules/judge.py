@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from rinsho.corpus.document import Document, Rejection
 from rinsho.corpus.rules.content import (
@@ -20,31 +21,28 @@ from rinsho.corpus.rules.repetition import (
     duplicate_lines,
     duplicate_ngrams,
     duplicate_paragraphs,
+    ngrams_in,
     top_ngram,
 )
 from rinsho.corpus.rules.sentences import incomplete_sentences
-from rinsho.corpus.rules.view import TextView
-from rinsho.corpus.rules.words import WordHits
-
-Judge = Callable[[Document, Collection[str]], Rejection | None]
+from rinsho.corpus.rules.view import TextRow, TextView
+from rinsho.corpus.rules.words import WordHits, hits_in
 
 
-class Examined:
+class Examined(NamedTuple):
     """One text under all rules: what they share is computed once."""
 
-    __slots__ = ("_ngrams", "hits", "view")
+    view: TextView
+    hits: WordHits
+    ngrams: NgramCounts
 
-    def __init__(self, text: str) -> None:
-        self.view = TextView(text)
-        self.hits = WordHits(self.view)
-        self._ngrams: NgramCounts | None = None
 
-    @property
-    def ngrams(self) -> NgramCounts:
-        """Counts of the text's character n-grams."""
-        if self._ngrams is None:
-            self._ngrams = NgramCounts(self.view.without_runs)
-        return self._ngrams
+def examine(texts: Sequence[str]) -> list[Examined]:
+    """Return what the rules read of each text; for short ones together in a third of the time."""
+    if not texts:
+        return []
+    row = TextRow(texts)
+    return list(map(Examined, row.views(), hits_in(row), ngrams_in(row)))
 
 
 Rule = Callable[[Examined], Rejection | None]
@@ -95,18 +93,22 @@ def rules_by_name(limits: RuleLimits) -> dict[RuleName, Rule]:
     }
 
 
+class Judge:
+    """Gives the first rule that a text breaks, cheapest rules first."""
+
+    def __init__(self, limits: RuleLimits) -> None:
+        self._rules = rules_by_name(limits)
+
+    def __call__(self, document: Document, skipped: Collection[str]) -> Rejection | None:
+        """Judge a document; `skipped` are the rules that do not judge its source."""
+        return self.judge_all([document.text], skipped)[0]
+
+    def judge_all(self, texts: Sequence[str], skipped: Collection[str]) -> list[Rejection | None]:
+        """Judge several texts of one source."""
+        rules = [rule for name, rule in self._rules.items() if name not in skipped]
+        return [next(filter(None, (rule(one) for rule in rules)), None) for one in examine(texts)]
+
+
 def open_rules(limits: RuleLimits) -> Judge:
-    """Return the function that gives the first rule a document breaks, cheapest rules first.
-
-    Its second argument names the rules that do not judge the document's source.
-    """
-    rules = rules_by_name(limits)
-
-    def judge(document: Document, skipped: Collection[str]) -> Rejection | None:
-        examined = Examined(document.text)
-        for name, rule in rules.items():
-            if name not in skipped and (rejection := rule(examined)):
-                return rejection
-        return None
-
-    return judge
+    """Return what judges by the rules with these limits."""
+    return Judge(limits)

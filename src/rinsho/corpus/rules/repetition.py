@@ -8,16 +8,20 @@ that in a short one would not: a limit for 8,000 characters says nothing about a
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.corpus.document import Rejection
+from rinsho.corpus.ngrams import CodePoints, SmallHashes, hash_ngrams_small
 from rinsho.corpus.rules.view import (
     DIGIT,
     FOREIGN,
     KANA,
     KANJI,
     N_CLASSES,
+    TextRow,
     TextView,
     class_table,
 )
@@ -26,56 +30,52 @@ MIN_CHARS = 200  # a shorter text repeats what it is about
 BLOCK_CHARS = 8_192
 SHORT_N, LONG_N = 8, 16  # characters
 
-# A polynomial hash modulo 2**32 of mixed code points: the sum of c[i] * BASE**i over an n-gram is a
-# difference of two prefix sums; times BASE**-start it no longer depends on where the n-gram stands.
-_BASE = 0x9E3779B1
-_MIX_BY = np.uint32(0x85EBCA6B)
-_MIX_AGAIN_BY = np.uint32(0xC2B2AE35)
-
-
-def _powers(base: int) -> NDArray[np.uint32]:
-    factors = np.full(BLOCK_CHARS, base, dtype=np.uint32)
-    factors[0] = 1
-    return np.cumprod(factors, dtype=np.uint32)
-
-
-_UP, _DOWN = _powers(_BASE), _powers(pow(_BASE, -1, 2**32))
-
 
 class NgramCounts:
     """The character n-grams of a text, block by block, for any n.
 
     Args:
         codes: Code points, shape (n,).
+        short: `hash_ngrams_small(codes, SHORT_N)` where it is known; it is sorted in place.
     """
 
-    __slots__ = ("_short", "_sums")
+    __slots__ = ("_codes", "_hashes", "_short")
 
-    def __init__(self, codes: NDArray[np.uint32]) -> None:
-        n_blocks = max(1, -(-len(codes) // BLOCK_CHARS))
-        width = len(codes) // n_blocks
-        mixed = codes[: n_blocks * width].reshape(n_blocks, width) * _MIX_BY
-        mixed ^= mixed >> np.uint32(15)
-        mixed *= _MIX_AGAIN_BY
-        mixed *= _UP[:width]
-        self._sums = np.zeros((n_blocks, width + 1), dtype=np.uint32)
-        np.cumsum(mixed, axis=1, dtype=np.uint32, out=self._sums[:, 1:])
+    def __init__(self, codes: CodePoints, short: SmallHashes | None = None) -> None:
+        self._codes, self._hashes = codes, short
         self._short: Ngrams | None = None
 
     @property
     def short(self) -> Ngrams:
         """The n-grams of `SHORT_N`, which two rules read."""
         if self._short is None:
-            self._short = self.of(SHORT_N)
+            known = self._hashes
+            self._short = self.of(SHORT_N) if known is None else self._counted(known, SHORT_N)
         return self._short
 
     def of(self, n: int) -> Ngrams:
         """Return the n-grams of n characters."""
-        n_ngrams = max(0, self._sums.shape[1] - n)
-        hashes = self._sums[:, n:] - self._sums[:, :-n]
-        hashes *= _DOWN[:n_ngrams]
-        hashes.sort(axis=1)
-        return Ngrams(hashes, n)
+        return self._counted(hash_ngrams_small(self._codes, n), n)
+
+    def _counted(self, hashes: SmallHashes, n: int) -> Ngrams:
+        n_blocks = max(1, -(-len(self._codes) // BLOCK_CHARS))
+        width = len(self._codes) // n_blocks
+        n_ngrams = max(0, width - n + 1)
+        starts = range(0, n_blocks * width, width) if n_blocks > 1 else (0,)
+        parts = [hashes[start : start + n_ngrams] for start in starts]
+        blocks = np.stack(parts) if n_blocks > 1 else parts[0][None]
+        blocks.sort(axis=1)
+        return Ngrams(blocks, n)
+
+
+def ngrams_in(row: TextRow) -> list[NgramCounts]:
+    """Return the n-grams of each text of a row."""
+    codes, starts = row.without_runs, row.starts_without_runs
+    short = hash_ngrams_small(codes, SHORT_N)
+    return [
+        NgramCounts(codes[start : end - 1], short[start : max(start, end - SHORT_N)])
+        for start, end in itertools.pairwise(starts)
+    ]
 
 
 class Ngrams:
@@ -87,17 +87,17 @@ class Ngrams:
         duplicate_share: The share of n-grams that stood in the same block before.
     """
 
-    __slots__ = ("duplicate_share", "hashes", "n")
+    __slots__ = ("_n_repeats", "duplicate_share", "hashes", "n")
 
     def __init__(self, hashes: NDArray[np.uint32], n: int) -> None:
         self.hashes, self.n = hashes, n
-        n_repeats = np.count_nonzero(hashes[:, 1:] == hashes[:, :-1])
-        self.duplicate_share = float(n_repeats) / max(1, hashes.size)
+        self._n_repeats = int(np.count_nonzero(hashes[:, 1:] == hashes[:, :-1]))
+        self.duplicate_share = self._n_repeats / max(1, hashes.size)
 
     def has_top_share(self, share: float) -> bool:
         """Whether in any block one n-gram makes up more than a share of the characters."""
         distance = int(share * self.hashes.shape[1] / self.n)
-        if self.duplicate_share == 0 or distance >= self.hashes.shape[1]:
+        if self._n_repeats < max(1, distance) or distance >= self.hashes.shape[1]:
             return False
         return bool((self.hashes[:, distance:] == self.hashes[:, : -distance or None]).any())
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rinsho.corpus.ngrams import CodePoints, code_points
 
 OTHER, KANA, KANJI, FOREIGN, DIGIT, SEPARATOR, BLANK = range(7)
 N_CLASSES = 7
@@ -25,14 +29,16 @@ class TextView:
     # No cached_property: its lock costs more than most of what would be cached.
     __slots__ = ("_lines", "_n_lines", "_without_runs", "codes", "n_of_class", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(
+        self, text: str, codes: CodePoints | None = None, without_runs: CodePoints | None = None
+    ) -> None:
+        """Take what a `TextRow` knows already."""
         self.text = text
-        encoded = text.encode("utf-32-le", "surrogatepass")
-        self.codes: NDArray[np.uint32] = np.frombuffer(encoded, dtype=np.uint32)
+        self.codes: CodePoints = code_points(text) if codes is None else codes
         # Every code point is in the table: clipping costs nothing, checking bounds does.
         classes = class_table().take(self.codes, mode="clip")
         self.n_of_class: list[int] = np.bincount(classes, minlength=N_CLASSES).tolist()
-        self._without_runs: NDArray[np.uint32] | None = None
+        self._without_runs = without_runs
         self._lines: list[str] | None = None
         self._n_lines: tuple[int, int] | None = None
 
@@ -42,16 +48,13 @@ class TextView:
         return len(self.text) - self.n_of_class[BLANK]
 
     @property
-    def without_runs(self) -> NDArray[np.uint32]:
+    def without_runs(self) -> CodePoints:
         """Code points without those that repeat the one before.
 
         Leaders (……), rulers (----) and indents are no repeated phrases.
         """
         if self._without_runs is None:
-            is_new = np.empty(len(self.codes), dtype=bool)
-            is_new[:1] = True
-            np.not_equal(self.codes[1:], self.codes[:-1], out=is_new[1:])
-            self._without_runs = self.codes[is_new]
+            self._without_runs = self.codes[_is_new(self.codes)]
         return self._without_runs
 
     @property
@@ -69,6 +72,47 @@ class TextView:
             n_lines = len(self.lines) - self.lines.count("")
             self._n_lines = n_lines, len(once) - ("" in once)
         return self._n_lines
+
+
+class TextRow:
+    """Texts in a row, a NUL after each: what is done to all of them at once costs little for each.
+
+    Attributes:
+        texts: As they came, one or more.
+        text: All of them.
+        codes: Code points of `text`.
+        starts: Where each text begins, and the length of the row.
+        without_runs, starts_without_runs: The same for `TextView.without_runs`.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self.text = "\0".join([*texts, ""])
+        self.codes = code_points(self.text)
+        self.starts = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
+        is_new = _is_new(self.codes)
+        self.without_runs = self.codes[is_new]
+        sizes = np.add.reduceat(is_new, self.starts[:-1], dtype=np.int64)
+        self.starts_without_runs = [0, *np.cumsum(sizes).tolist()]
+
+    def views(self) -> list[TextView]:
+        """Return the view of each text."""
+        ends = zip(
+            itertools.pairwise(self.starts),
+            itertools.pairwise(self.starts_without_runs),
+            strict=True,
+        )
+        return [
+            TextView(text, self.codes[start : end - 1], self.without_runs[first : last - 1])
+            for text, ((start, end), (first, last)) in zip(self.texts, ends, strict=True)
+        ]
+
+
+def _is_new(codes: CodePoints) -> NDArray[np.bool_]:
+    """Tell of each code point whether it differs from the one before."""
+    is_new = np.ones(len(codes), dtype=bool)
+    np.not_equal(codes[1:], codes[:-1], out=is_new[1:])
+    return is_new
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rinsho.corpus.rules.view import TextView
+from rinsho.corpus.rules.view import TextRow
 from rinsho.corpus.rules.word_lists import SCANNED, read_words
 
 KEY_CHARS = 3  # a word is found by three of its characters
@@ -95,26 +96,36 @@ def _index() -> WordIndex:
 
 
 class WordHits:
-    """How many words of each list stand in one text; looked for when the first rule asks."""
+    """How many words of each list stand in one text.
 
-    __slots__ = ("_n_different", "_n_of_list", "_view")
+    Args:
+        words: Each with its list, as often as it stands there.
+    """
 
-    def __init__(self, view: TextView) -> None:
-        self._view = view
-        self._n_of_list: Counter[str] | None = None
-        self._n_different: Counter[str] = Counter()
+    __slots__ = ("_n_different", "_n_of_list")
+
+    def __init__(self, words: Sequence[tuple[str, str]]) -> None:
+        self._n_of_list = Counter(word_list for word_list, _ in words)
+        self._n_different = Counter(word_list for word_list, _ in set(words))
 
     def count(self, word_list: str) -> int:
         """Return how many words of a list stand in the text."""
-        if self._n_of_list is None:
-            text = self._view.text
-            hits = _index().find(text, self._view.codes)
-            self._n_of_list = Counter(hit.word_list for hit in hits)
-            words = {(hit.word_list, text[hit.start : hit.end]) for hit in hits}
-            self._n_different = Counter(word_list for word_list, _ in words)
         return self._n_of_list[word_list]
 
     def count_different(self, word_list: str) -> int:
         """Return how many different words of a list stand in the text."""
-        self.count(word_list)
         return self._n_different[word_list]
+
+
+_NO_HITS = WordHits(())
+
+
+def hits_in(row: TextRow) -> list[WordHits]:
+    """Return which words of the lists stand in each text of a row."""
+    words: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for hit in _index().find(row.text, row.codes):
+        number = bisect.bisect_right(row.starts, hit.start) - 1
+        words[number].append((hit.word_list, row.text[hit.start : hit.end]))
+    return [
+        WordHits(words[number]) if number in words else _NO_HITS for number in range(len(row.texts))
+    ]
