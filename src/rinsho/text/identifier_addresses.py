@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 
 from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder
-from rinsho.text.identifier_patterns import DASH, DASHES, PREFECTURE, PREFECTURES, FIRM_GAP, WIDE_GAP, any_of
+from rinsho.text.identifier_patterns import (
+    DASH,
+    DASHES,
+    PREFECTURE,
+    PREFECTURES,
+    WIDE_GAP,
+    any_of,
+)
 
 _N = "[0-9〇一二三四五六七八九十百]"
 # No kanji before a municipality, unless these words end there.
@@ -138,19 +145,38 @@ def _before_living(text: str, place: int) -> tuple[int, int] | None:
 _ADDRESS_CUES = (
     "住所 現住所 居住地 居所 住居 本籍 本籍地 自宅住所 患者住所 連絡先住所 送付先 送付先住所 転居先 発生場所 発生地"
     " 覚知場所 事故現場 現場住所 現場 搬送先 搬送先住所 郵送先 配達先 居宅 現在地 連絡先 実家 帰省先 所在地 自宅 Address"
-    " address ADDRESS 住民票住所 addressLine address_line addr 現住地 勤務先住所 届出住所 退院先 住 所在 避難先 転入先"
+    " address ADDRESS 住民票住所 addressLine address_line addr 現住地 勤務先住所 届出住所 退院先 所在 避難先 転入先"
     " 出生地 出身地 本籍地 生活の場 (住 WholeAddress WholeAddress1 WholeAddress2 PID-11 ADDR Addr じゅうしょ ジュウショ 転出先 宛先 お届け先 届け先 住民登録地 住民票 ご住所 旧住所 新住所 前住所 実家住所 居住先 出動先 出動場所 通報場所"
     " 発症場所 事故発生場所 発見場所 死亡場所 町名番地 番地 住所地 住所又は居所 アドレス streetAddressLine line text street"
     " 住所2 住所1 住所3 場所 来院元 入居先 里帰り先 滞在先 宿泊先 居場所 訪問先 納品先 設置先"
 )
-_SPACED_CUES = [" ".join(word) for word in ("住所", "現住所", "所在地", "居所")] + ["住  所", "現  住  所"]
+_WEAK_CUES = frozenset(
+    [
+        "連絡先",
+        "自宅",
+        "実家",
+        "text",
+        "line",
+        "場所",
+        "宛先",
+        "現場",
+        "番地",
+        "施設",
+        "居場所",
+        "訪問先",
+    ]
+)
+_SPACED_CUES = [" ".join(word) for word in ("住所", "現住所", "所在地", "居所")] + [
+    "住  所",
+    "現  住  所",
+]
 _PLACE_WORD = (
     r"(?:(?!です|付近|在住|居住|に住|にて|より|の自宅|まで|へ(?:転|引|搬)|方面)"
-    r"[^\s\0、。,;|\"'\t()「」\[\]『』【】<>:：=`])"
+    r"[^\s\0、。,;|\"'\t()「」\[\]『』【】<>:：=`/])"
 )
 _NOT_LABEL = (  # a blank goes on with the address unless a label follows it
     r"(?!(?:電話|携帯|氏名|患者|生年|年齢|性別|職業|勤務|保険|紹介|主治|担当|入院|退院|受診|家族|本人|TEL|Tel|tel|FAX|Fax|E-?mail"
-    r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?)"
+    r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?|URL|Mail|/|[・*■●-]|(?:19|20)[0-9]{2}[-/年.]|0[0-9]|[0-9]{2}[./-][0-9A-Z]|第?[一二三]?[一-龠]{1,5}(?:日|番号|名|者|期限|先|所属|学校|園|医)|事業|勤め|GS1|[A-Z][a-z]{3})"
     rf"|{_PLACE_WORD}{{1,10}}[:=])"
 )
 _CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+(?:\([0-9A-Za-z]{{1,5}}\))?"
@@ -166,6 +192,22 @@ _NO_ADDRESS = re.compile(
 )
 
 
+def _is_place(value: str) -> bool:
+    """Tell whether what follows a postal code is an address: it begins with a place."""
+    is_near = _BEGINS_WITH_PLACE.match(value) and not _INSTITUTION.search(value)
+    has_number = any(c.isdigit() for c in value)
+    return _is_cell(value) and bool(is_near) and (has_number or value[2:4].find("県") >= 0)
+
+
+def _is_numbered(value: str) -> bool:
+    """Tell whether a cell is an address where its label may be one of other things too."""
+    has_word = any("一" <= c <= "龠" for c in value)
+    return has_word and _is_cell(value) and _HOUSE_NUMBER.search(value) is not None
+
+
+_HOUSE_NUMBER = re.compile(rf"{_N}(?:丁目|番|条|線|号)|[0-9]{DASH}[0-9]|[町村字郷]?[0-9]{{1,4}}$")
+
+
 def _is_cell(value: str) -> bool:
     """Tell whether a cell beside a label of addresses is one."""
     return _IS_ADDRESS.search(value) is not None and _NO_ADDRESS.search(value) is None
@@ -178,8 +220,15 @@ _CUED = (
     rf"-ヶー]){{0,14}}(?=[\s、。,;|)\"」在にでよか]|$)"
     rf"|{PREFECTURE}(?=[\s、。,;|)\"」]|$))"
 )
-_CUED_CELL = rf"(?:地)?[0-9]?(?:{FIRM_GAP}|は、?)(?P<value>{_CELL})"
+_CODE_BEFORE = (
+    rf"(?:〒?[0-9]{{3}}[ ]?{DASH}?[ ]?[0-9]{{4}}[ \n,)]{{1,3}})?+(?![0-9]{{3}}{DASH}[0-9]{{4}})"
+)
+_CUED_CELL = rf"(?:地|等)?[0-9]?(?:{WIDE_GAP}|は、?)\(?{_CODE_BEFORE}(?P<value>{_CELL})"
 _AFTER_CODE = rf"[〒 :]{{0,4}}[0-9]{{3}}[ ]?{DASH}?[ ]?[0-9]{{4}}[ \n)、,|\"]{{0,6}}(?:住 ?所:?[ ]?)?(?P<value>{_CELL})"
+_BEGINS_WITH_PLACE = re.compile(
+    rf"{PREFECTURE}|(?:{_KANA_CITIES}|[一-龠ヶケ々]{{1,6}}?)(?:市|区|郡|町|村)[一-龠ぁ-んァ-ヶ0-9]"
+)
+_INSTITUTION = re.compile("科$|病院|医院|学校$|園$|会社|御中|骨折|単位")
 _LATIN_END = (
     r"(?:(?:-(?:shi|ku|cho|machi|gun|mura|son|ken|fu|to|do|chome)|[ ](?:City|Ward|Town|Village|Pref"
     r"(?:ecture|\.)?))(?![A-Za-z]))"
@@ -212,7 +261,7 @@ _OAZA = finder(
 _NUMBERS = "0123456789〇一二三四五六七八九十百"
 _LATIN_CELL = (
     r"[ ]?[:=>][ ]?\"?(?P<value>(?=[^\n\0]{0,80}(?:-(?:shi|ku|cho|machi|gun)|Tokyo|Osaka|Kyoto|Japan|City))"
-    r"[A-Za-z0-9#.,' -]{8,100}(?:[A-Za-z]|(?<=[0-9]{3}-[0-9]{4})))(?=[^A-Za-z0-9-]|$)"
+    r"(?:(?![0-9]{3}-[0-9]{4}(?!,))[A-Za-z0-9#.,' -]){8,100}(?<=[A-Za-z]))(?=[^A-Za-z-]|$)"
 )
 ADDRESS_RULES = (
     Rule("address", (Begin("大", "字"), Begin("字", "", "", "\n 。、:は「『(")), _OAZA, 15),
@@ -264,11 +313,12 @@ ADDRESS_RULES = (
     ),
     cued(
         "address",
-        [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
+        [*(set(_ADDRESS_CUES.split()) - _WEAK_CUES), *_SPACED_CUES, "address.text", "address.line"],
         _CUED_CELL,
         _is_cell,
         priority=6,
     ),
-    cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_cell, priority=6),
+    cued("address", sorted(_WEAK_CUES), _CUED_CELL, _is_numbered, priority=6, has_digit=True),
+    cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_place, priority=6),
     cued("address", ("Address", "address", "ADDRESS", "ADDR"), _LATIN_CELL, priority=5),
 )

@@ -32,7 +32,7 @@ _PHONE_CUES = (
     "TEL Tel tel FAX Fax fax ファックス ファクス ファクシミリ ﾌｧｯｸｽ 電話 携帯 連絡先 直通 ℡ ☎ 📞 📱 ✆ ☏ Phone phone"
     " Mobile mobile Cell cell 自宅 実家 緊急時 緊急 ケータイ ｹｰﾀｲ スマホ ｽﾏﾎ 代表 telecom value home work"
     " mobile_phone phoneNumber phone_number PhoneNumber telephone Telephone T F M でんわ 電 固定 自宅電話"
-    " 呼出 呼び出し 転送 問合せ先 問い合わせ先 問合先 お問合せ お問い合わせ 連絡用 日中 夜間 時間外 職場 勤務先 番号"
+    " 呼出 呼び出し 転送 Emergency emergency 国外連絡先 問合せ先 問い合わせ先 問合先 お問合せ お問い合わせ 連絡用 日中 夜間 時間外 職場 勤務先"
     " デンワ テレフォン contact Contact tel_no telNo 折り返し 折返し コールバック"
 )
 _LABEL_REST = (
@@ -44,9 +44,7 @@ _CUED_PHONE = (
     rf"(?P<value>{_NUMBER}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 # A dialogue: the words of the question stand between the cue and the number.
-_ASKED = (
-    rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
-)
+_ASKED = rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
 _EXTENSION_CUES = "内線 PHS phs Phs ピッチ ポケベル ext Ext EXT (内)"
 _EXTENSION = (
     rf"(?:番号|No|ension)?[.]?{GAP}(?P<value>[0-9]{{3,6}}(?:{DASH}[0-9]{{3,5}})?)"
@@ -74,7 +72,9 @@ def _is_phone(value: str) -> bool:
 
 
 def _is_cued_phone(value: str) -> bool:
-    if value[0] in "123456789〇零" or re.fullmatch(rf"{_LOCAL}|{_FOREIGN}", value):  # a local number, or one in kanji
+    if value[0] in "123456789〇零" or re.fullmatch(
+        rf"{_LOCAL}|{_FOREIGN}", value
+    ):  # a local number, or one in kanji
         return True
     return _is_phone(value) or 9 <= sum(c in _DIGITS for c in value) <= 12
 
@@ -119,7 +119,7 @@ _HOST = re.compile(
     rf"[A-Za-z0-9_-]{{1,63}}(?:{_DOT}[A-Za-z0-9-]{{1,63}}){{1,6}}"
     r"|\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|[0-9A-Za-zぁ-んァ-ヶー一-龠-]{1,30}\.(?:jp|com|net|org)"
 )
-_URL_REST = r"(?:(?![,<>\"'`]|//)[!-~]){0,400}(?<=[A-Za-z0-9/=_~#-])"
+_URL_REST = r"(?:(?![<>\"'`]|,(?![0-9a-z])|//)[!-~]){0,400}(?<=[A-Za-z0-9/=_~#-])"
 _URL = (
     rf"(?<![A-Za-z])(?:[hH](?:[tT]{{2}}|xx|\*\*)[pP][sS]?|ttps?|ftp):[ ]?//{_URL_REST}"
     rf"|(?<![A-Za-z0-9.@])[wW]{{3}}\.[A-Za-z0-9-]{{1,63}}\.{_URL_REST}"
@@ -179,14 +179,16 @@ CONTACT_RULES = (
     ),
     Rule(
         "postal_code",
-        (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、(|\t":・。]」>/;=)*■●\'^'),),
+        (Begin(_DIGITS, _DIGITS, _DIGITS, "\n 　,、(|\t\":・。]」>/;=)*■●'^"),),
         finder(_BARE_CODE),
         9,
     ),
     Rule(
         "postal_code",
         (Begin("Tテ", _DIGITS, _DIGITS),),
-        finder(rf"(?<![A-Za-zァ-ヶ])[Tテ](?P<value>[0-9]{{3}}[ ]?{DASH}[ ]?[0-9]{{4}})(?![0-9]){_BEFORE_PLACE}"),
+        finder(
+            rf"(?<![A-Za-zァ-ヶ])[Tテ](?P<value>[0-9]{{3}}[ ]?{DASH}[ ]?[0-9]{{4}})(?![0-9]){_BEFORE_PLACE}"
+        ),
         4,
     ),
     Rule(
@@ -201,7 +203,23 @@ CONTACT_RULES = (
         finder(_NOT_INSIDE + _NUMBER + _NOT_LONGER, _is_phone),
         11,
     ),
-    cued("phone", [*_PHONE_CUES.split(), "電 話", "電  話", "携 帯", "連 絡 先"], _CUED_PHONE, _is_cued_phone, priority=8, has_digit=True),
+    cued(
+        "phone",
+        [*_PHONE_CUES.split(), "電 話", "電  話", "携 帯", "連 絡 先"],
+        _CUED_PHONE,
+        _is_cued_phone,
+        priority=8,
+        has_digit=True,
+    ),
+    cued(
+        "phone",
+        ("番号",),
+        rf"{GAP}(?P<value>{_NUMBER})(?![0-9])(?!{DASH}[0-9])",
+        _is_phone,
+        priority=8,
+        before=r"(?<![一-龠ァ-ヶ])",
+        has_digit=True,
+    ),
     cued("phone", ("電話",), _ASKED, _is_cued_phone, priority=8, has_digit=True),
     cued("phone", _EXTENSION_CUES.split(), _EXTENSION, priority=8, has_digit=True),
 )

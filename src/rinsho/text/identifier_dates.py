@@ -110,6 +110,8 @@ def is_day(value: str) -> bool:
     figures = [int(n) for n in re.findall("[0-9]+", re.sub(r"\([^)]*\)", "", value))]
     if re.search(r"(?:[一二三四五六七八九十〇]|元)[ ]?年", value):
         figures.insert(0, 1)  # a year in kanji
+    if re.match("[1-9]-[0-9]{2}[.-]", value):  # the era by its number
+        return 1 <= figures[2] <= 12 and 1 <= figures[3] <= 31
     if not figures or figures[0] > 9_999 or re.match("[A-Za-z][ ]?[0-9]{6}", value):
         return True  # its digits or numerals were read one by one
     if re.search("[A-Za-z]{3}", value):
@@ -168,15 +170,85 @@ _FIND_ALONE = finder(rf"(?<![0-9A-Za-z.+-]){_ALONE}(?![A-SU-Z-])")
 
 # ----------------------------------------------------------------------------------- birth
 
-_birth_words = (
-    "生年月日 セイネンガッピ せいねんがっぴ PID-7 PatientBirthDate (生 生] 誕生日 出生日 出生年月日 生年 DOB dob Dob D.O.B. D.O.B Birthday birthday BIRTHDAY Birthdate birthdate"
-    " BIRTHDATE birthDate birth_date BirthDate BirthDay birthTime date_of_birth dateOfBirth DateOfBirth 誕生 出生 生年月"
-    " お誕生日 お生まれ 生まれた日 生まれ年 生まれ 生月日 年月日(生 Born born BORN BD B.D. BDAY bday 生誕日 誕生年月日"
-    " バースデー ご生年月日 生日 birthTime出生年月 生年月日時 ご誕生日 患者生年月日 PatientBirthDate birth_day 生年月日は"
-).split()
-_birth_words += [" ".join("生年月日"), "  ".join("生年月日"), "生年 月日", "生 年月日", "生年月 日", " ".join("誕生日")]
+_birth_words = [
+    "生年月日",
+    "セイネンガッピ",
+    "せいねんがっぴ",
+    "PID-7",
+    "PatientBirthDate",
+    "(生",
+    "生]",
+    "誕生日",
+    "出生日",
+    "出生年月日",
+    "生年",
+    "DOB",
+    "dob",
+    "Dob",
+    "DoB",
+    "D.O.B.",
+    "D.O.B",
+    "Birthday",
+    "birthday",
+    "BIRTHDAY",
+    "Birthdate",
+    "birthdate",
+    "BIRTHDATE",
+    "birthDate",
+    "birth_date",
+    "BirthDate",
+    "BirthDay",
+    "birthTime",
+    "date_of_birth",
+    "dateOfBirth",
+    "DateOfBirth",
+    "誕生",
+    "出生",
+    "生年月",
+    "お誕生日",
+    "お生まれ",
+    "生まれた日",
+    "生まれ年",
+    "生まれ",
+    "生月日",
+    "年月日(生",
+    "Born",
+    "born",
+    "BORN",
+    "BD",
+    "B.D.",
+    "BDAY",
+    "bday",
+    "生誕日",
+    "誕生年月日",
+    "バースデー",
+    "ご生年月日",
+    "生日",
+    "birthTime出生年月",
+    "生年月日時",
+    "ご誕生日",
+    "患者生年月日",
+    "PatientBirthDate",
+    "birth_day",
+    "生年月日は",
+]
+_birth_words += [
+    " ".join("生年月日"),
+    "  ".join("生年月日"),
+    "生年 月日",
+    "生 年月日",
+    "生年月 日",
+    " ".join("誕生日"),
+]
 _birth_words += [one + end for one in ("Date of Birth", "date of birth") for end in ("", ",")]
-_birth_words += ["Date of birth", "DATE OF BIRTH", "Birth date", "birth date", "Birth Date", "Date Of Birth"]
+_birth_words += [
+    "Date of birth",
+    "DATE OF BIRTH",
+    "Birth date",
+    "birth date",
+    "Birth Date",
+    "Date Of Birth",
+]
 _BIRTH_YEAR = rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K}))[ ]?年"
 _ANY_BIRTH = (
     rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}"
@@ -200,7 +272,10 @@ def _born(text: str, place: int) -> tuple[int, int] | None:
     """Read the date before 生まれ."""
     if _BORN.match(text, place) is None:
         return None
+    is_beside = text[place - 1] not in "がでに"
     for match in _BEFORE_BORN.finditer(text, max(0, place - 36), place):
+        if not is_beside and "日" not in match[0]:
+            continue  # 1943年に誕生した: as often a company
         if match.end() + 14 >= place and is_day(match[0]):
             return match.span()
     return None
@@ -217,7 +292,7 @@ _CUED_DATE_WORDS = (
 
 
 _IN_FIGURES = (
-    rf"{_EIGHT}|[0-9]{{2}}[-.][0-9]{{1,2}}[-.][0-9]{{1,2}}(?![0-9.-])|{_SLASH}"
+    rf"{_EIGHT}|(?:19|20)[0-9]{{2}}[./-](?:0?[1-9]|1[0-2])(?![0-9./-])|[0-9]{{2}}[-.][0-9]{{1,2}}[-.][0-9]{{1,2}}(?![0-9.-])|{_SLASH}"
     r"|[MTSHR][0-9]{6}(?![0-9])"
 )
 _BEFORE_AGE = re.compile(rf"(?P<value>{_FULL})[ ]?[(、,/|\t ]{{1,3}}満?[0-9]{{1,3}}[ ]?\Z")
@@ -246,9 +321,18 @@ DATE_RULES = (
     cued(
         "birth_date",
         _birth_words,
-        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}}|\[[0-9]{{1,3}}歳\]|を(?:伺|聞|尋|確認)[^0-9\n\0]{{0,8}})?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
+        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}}|\[[0-9]{{1,3}}歳\]|を(?:伺|聞|尋|確認)[^0-9\n\0]{{0,8}}?)?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
         is_day,
         priority=2,
+    ),
+    cued(
+        "birth_date",
+        ["生 ", "生)", "(生", "生:", "b. "],
+        rf"[ :)\]]{{0,3}}(?P<value>{_FULL})",
+        is_day,
+        priority=3,
+        before=r"(?<![一-龠ぁ-んァ-ヶA-Za-z])",
+        has_digit=True,
     ),
     Rule("birth_date", (Begin("生出誕", "", "", "日年月) 0123456789がでてに"),), _born, 3),
     Rule("date", (Begin(DIGITS), Begin("'’", DIGITS)), _NUMBERED, 7),

@@ -50,6 +50,9 @@ GIVEN_ENDS = frozenset(
     "子美江代枝恵香花奈紀郎男夫雄一二三介助太平也樹彦治司之人斗哉真希菜音翔蔵吉次衛弥乃穂里織世佳"
     "実愛衣絵理沙咲月結葵蓮翼陽輝斗馬悟誠隆博弘浩宏洋史志朗昭明孝幸行正政義清勝勇進茂豊稔功武久"
 )
+_FULL_NAME_END = re.compile(
+    rf"[一-龠]{{3,6}}(?<=[{''.join(sorted(GIVEN_ENDS))}])\Z|[ァ-ヶぁ-ん]子\Z"
+)
 _IS_OFFICE = re.compile("[一-龠]{2}|[A-Z]")
 _LONGEST = 24
 _AFTER_SAMA = frozenset(" 、。\n()「」,:はがよへを") | {""}
@@ -65,7 +68,7 @@ def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
     if text[place].isascii() and _is_in_latin_word(text, place):
         return None
     if text[place] == "様" and "一" <= text[place + 1 : place + 2] <= "龠":  # noqa: SIM102
-        if text[place + 1] not in "方宛宅自御来本入退受":
+        if text[place + 1] not in "方宛宅自御来本入退受専他":
             return None
     honorific = _HONORIFIC.match(text, place)
     if honorific and before in "両諸各":
@@ -76,7 +79,9 @@ def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
         return None
     if text.startswith("さまざま", place) or text.startswith("さまよ", place):
         return None
-    if honorific is None or _NO_SHI.match(text, place) or _NO_SAMA.match(text, place):
+    if honorific is None or _NO_SHI.match(text, place):
+        return None
+    if _NO_SAMA.match(text, place) and not _FULL_NAME_END.search(text, max(0, place - 8), place):
         return None
     if "一" <= text[place - 1 : place] <= "龠" and (start := _plain_run(text, place)):
         return _kanji_before(start, place, text[start:place], honorific[0], text)
@@ -133,7 +138,7 @@ def _run_start(text: str, place: int) -> int | None:
 
 
 _KANJI_BACK = re.compile(
-    rf"(?:(?:{NAME_KANJI}){{2,4}}[ ]?[ぁ-ん]{{2,3}}[子美江代枝恵香花奈紀]\Z)|(?:(?"
+    rf"(?:(?:{NAME_KANJI}){{2,4}}[ ]?[ぁ-んァ-ヶー]{{2,4}}[子美江代枝恵香花奈紀]\Z)|(?:(?"
     rf":{NAME_KANJI}){{1,5}}[ ])?(?:{NAME_KANJI}){{1,9}}\Z"
 )
 _KANA_BACK = re.compile(
@@ -227,7 +232,10 @@ def _mixed_before(match: re.Match[str], honorific: str, text: str) -> tuple[int,
             and len(surname) - i > 1
             and is_surname(surname[i:])
             and not NO_KATAKANA_NAME.search(kana)
-            and not re.match(r"(?![ ]?(?:と[しよみめもき]|の[ぞり]|は[なるつ]|も[もとえ]|お[りと])[ぁ-ん]?[子江代美枝]?\Z)[ ]?(?:の|は|が|と|お|に|も|を|から|より|では|です|みな)", kana)
+            and not re.match(
+                r"(?![ ]?(?:と[しよみめもき]|の[ぞり]|は[なるつ]|も[もとえ]|お[りと])[ぁ-ん]?[子江代美枝]?\Z)[ ]?(?:の|は|が|と|お|に|も|を|から|より|では|です|みな)",
+                kana,
+            )
         ):
             return match.start() + i, match.end("kana")
     word = kana.strip()

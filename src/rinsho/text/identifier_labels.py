@@ -21,11 +21,14 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|番号確認|mynumber|individualnumber|taxid",
     ),
     ("device_number", "model/?serial"),
-    (None, "郵便|zip|postal|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot|法人番号|口径"),
+    (
+        None,
+        "郵便|zip|postal|postcode|tel|phone|contact|mobile|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot|法人番号|口径",
+    ),
     (
         None,
         "承認|認証番号|薬価|jmdn|jan(?!e)|jlac|icd(?!.*(?:シリアル|製造|本体|植))|病名|疾患|疾病|傷病名"
-        "|病床|部屋|病室|号室|図書|文献|論文|商品|薬品|医薬品|薬剤|製剤コード|型番|型式|品番|カタログ"
+        "|病床|部屋|病室|号室|図書|文献|論文|商品|薬品|医薬品|薬剤|製剤コード|型番|型式|品番(?!号)|カタログ"
         "|model|catalog|^ref|法令|法律|条例|通知番|告示|議案|通達|染色体|遺伝子|変異|臨床研究|臨床試験"
         "|試験番号|試験id|治験(?!.*(?:症例|被験者|登録))|課題|特許|商標|意匠|規格|項目|用語|契約|予算"
         "|計画|医療機関(?:コード|番号|等|の)|事業所|事業者|施設番号|施設コード|施設id|薬局コード|支払"
@@ -36,7 +39,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|振替|抗体番号|クローン"
         "|歳入|歳出|決議|法案|条番号|枝番号(?=を)|商業|国際標準|カラム|レコードid|文書番号体系|フォーム",
     ),
-    ("passport_number", "旅券|^pass|パスポート|passport|渡航文書"),
+    ("passport_number", "旅券|^pass|^pp(?:no)?$|パスポート|passport|渡航文書"),
     (
         "license_number",
         "免許|めんきょ|メンキョ|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
@@ -75,12 +78,12 @@ _CODE_OF_PERSON = re.compile(
 # What a label ends with, or a word that is a label alone.
 _HEADS = (
     "番号 番号確認 機番 製番 器番 採番 連番 ナンバー ﾅﾝﾊﾞｰ コード No NO no № ID Id I.D. 記号 枝番 識別子 "
-    "カルテ カルテ# 患者# SN# Lot# 診察券 診療券 診療録 受診券 病理( 病理: 病理 手帳 リストバンド バーコード 検体ラベル "
+    "カルテ カルテ# 患者# SN# Lot# 診察券 診療券 診療録 受診券 病理( 病理: 病理 被保番 手帳第 リストバンド バーコード 検体ラベル "
     "免許 免許証 運転免許 運転免許証 医籍 旅券 パスポート 渡航文書 運転経歴証明書 うんてんめんきょ ウンテンメンキョ "
     "ウンテンメンキョショウ うんてんめんきょしょう シリアル ｼﾘｱﾙ ロット ﾛｯﾄ バッチ "
     "マイナンバー マイナ マイナンバーカード マイナカード 通知カード "
     "保険証 被保険者証 保険者 国保 社保 健保 けんぽ 後期高齢者 介護保険 共済 医療保険 健康保険 "
-    "公費 後期 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者"
+    "公費 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者"
 )
 _LATIN_HEADS = (
     "MRN PID UDI UDI-DI UDI-PI GS1 GS1-128 GTIN IMEI S/N SN S.N. SER LOT Lot lot Batch Serial Passport "
@@ -96,6 +99,8 @@ def _spaced(word: str) -> list[str]:
 
 _words = _HEADS.split()
 HEADS = [
+    "手帳 第",
+    "後期 ",
     *_words,
     *(one for word in _words if len(word) < 4 for one in _spaced(word)),
     *in_any_case([*_LATIN_HEADS.split(), "_id", "_no", "_num", "id_", "_ID"]),
@@ -106,6 +111,7 @@ TAIL = (
     r"|NUMBER|[&＆/・･、と及びの]{1,2}(?=[番記枝]|シ|ロ|No|no)|枝番|シリアル|ロット|等|[①-⑩]|[0-9](?=[:=])"
     r"|\((?:ID|No\.?|番号|[^()\0\n0-9]{1,12})\))){0,4}+\.?"
 )
+_PAIRS = ("SN", "sn", "Sn", "号番", "ルロ", "lS")  # S/N, 記号/番号
 _N_LETTERS = 24  # of a label, before its head
 _END_OF_LABEL = frozenset(
     " \t\n\0、。,;:|()[]「」『』【】〈〉《》<>\"'`=→*■●◆◎○□▼▲※?!~^{}\\+＋＝&@$%〒"
@@ -115,14 +121,18 @@ _END_OF_LABEL = frozenset(
 def _start(text: str, place: int) -> int:
     """Return where the label begins whose head begins at a place."""
     low = max(0, place - _N_LETTERS)
-    start = place
+    start, n_blanks = place, 0
     while start > low:
         before = text[start - 1]
-        if before.isdigit() or (before == "/" and text[start] not in "NnS番ロ"):
+        if before.isdigit() or (before == "/" and text[start - 2] + text[start] not in _PAIRS):
             break
         if before not in _END_OF_LABEL:
             start -= 1
         elif before == " " and start - 2 >= low and _is_one_label(text, start):
+            is_latin = text[start].isascii()
+            if is_latin and n_blanks:
+                break
+            n_blanks += is_latin
             start -= 2
         else:
             break
@@ -135,7 +145,7 @@ def _is_one_label(text: str, start: int) -> bool:
     """Tell whether a blank stands within a label: 番 号, Hospital No, not 受診 番号."""
     before, after = text[start - 2], text[start]
     if after.isascii():  # Hosp. No, 診察カード No
-        return before not in _END_OF_LABEL
+        return before not in _END_OF_LABEL and not before.isdigit()
     if before.isascii():
         return False
     is_alone = start < 3 or text[start - 3] in _END_OF_LABEL
@@ -161,9 +171,13 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     'record_number'
     """
     start = _start(text, place)
+    if text.startswith("免許", end):  # マイナ免許証
+        return "license_number"
     if text[start - 1 : start] == "〒":
         return None
     kind = _kind(text[start:end])
+    if kind == "?" and text.endswith("区分\n", 0, start):  # of a table of fees
+        return None
     if kind == "?":
         context = text[max(0, start - _N_CONTEXT) : start]
         kind = _kind_of_context(_END_OF_CONTEXT.split(context)[-1])
@@ -182,6 +196,8 @@ def _kind(label: str) -> str:
     plain = _NO_SIGN.sub("", label).lower()
     if plain in ("番号", "番", "№", "ナンバー", "番号no"):
         return "?"
+    if plain in ("管理番号", "登録番号", "識別番号"):
+        return "??"
     if plain in ("#", "no"):
         return ""
     for kind, words in _KINDS:
@@ -203,6 +219,7 @@ def _kind_of_context(context: str) -> str:
     found = [
         (match.end(), kind or "")
         for kind, words in _KINDS
+        if kind is not None
         for match in words.finditer(_NO_SIGN.sub("", context).lower())
     ]
     return max(found)[1] if found else "record_number"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from rinsho.text.identifier_anchors import Begin, Find, Rule, begins, finder
+from rinsho.text.identifier_anchors import Begin, Find, Rule, begins, finder, first_of
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_name_reading import is_roman_name, read_name
 from rinsho.text.identifier_surnames import is_kana_surname, is_surname
@@ -22,6 +22,8 @@ _OF_PERSON = re.compile(r"PID\||NK1\||PV1\||\bPN\b|[Nn]ame|NAME|[Pp]atient|PATIE
 def _around_caret(text: str, place: int) -> tuple[int, int] | None:
     """Read family name, caret and given name, with the same in other letters after `=`."""
     if text[place + 1 : place + 2] in ("^", "|") or not text[place - 1 : place].strip():
+        return None
+    if text[place] != "^":
         return None
     before = _BEFORE_CARET.search(text, max(0, place - 18), place)
     after = before and _AFTER_CARET.match(text, place)
@@ -127,12 +129,13 @@ _VALUES: dict[IdentifierKind, re.Pattern[str]] = {
     "postal_code": re.compile(r"〒?(?P<value>[0-9]{3}-?[0-9]{4})"),
     "address": re.compile(
         r"(?=[^|^~]{0,40}[都道府県市区町村郡0-9])(?![0-9]{3}-?[0-9]{4}[|^~\n])(?:〒?[0-9]{3}-[0-9]{4}[ ]?)?"
-        r"(?P<value>[^|^~\n\0&]{2,80})"
+        r"(?P<value>[^|^~\n\0&\t/、]{2,80})"
     ),
     "name": re.compile(rf"{_LETTERS}{{1,16}}(?:[ ^]{_LETTERS}{{1,16}})?"),
     "workplace": re.compile(r"(?=[^|^~]{0,20}[一-龠ァ-ヶA-Za-z])[^|^~\n\0]{2,40}"),
 }
 _END_OF_FIELD = frozenset("|^~&\n")
+_EMPTY = _END_OF_FIELD | frozenset(" -:")
 _NO_NAME = re.compile(
     r"(?:[A-Z]{1,4}[0-9]*|Dr|MD|I|P|L|MR|PI|JPN|HL7[0-9]*|本人|妻|夫|父|母|子|長男|長女)"
     r"(?=[|^~]|$)|[A-Z]{1,3}\^"
@@ -150,7 +153,7 @@ def _field_of(text: str, place: int) -> tuple[str, int, int]:
     The segment is empty where the sign is part of no message.
     """
     low = max(0, place - _N_SEGMENT, text.rfind("\n", 0, place) + 1)
-    starts = [match for match in _SEGMENT.finditer(text, low, place + 1)]
+    starts = list(_SEGMENT.finditer(text, low, place + 1))
     if not starts:
         return "", 0, place
     segment = starts[-1]
@@ -164,9 +167,9 @@ def _component(kind: IdentifierKind) -> Find:
     is_one = kind in ("record_number", "birth_date", "insurance_number", "workplace")
 
     def find(text: str, place: int) -> tuple[int, int] | None:
-        if text[place] == "^" and is_one:
+        if text[place] not in "|^~" or (text[place] == "^" and is_one):
             return None
-        if text[place + 1 : place + 2] in _END_OF_FIELD or not _has_segments(text):
+        if text[place + 1 : place + 2] in _EMPTY or not _has_segments(text):
             return None
         segment, number, start = _field_of(text, place)
         if number not in fields.get(segment, ()):
@@ -181,7 +184,7 @@ def _component(kind: IdentifierKind) -> Find:
     return find
 
 
-_ENDS = frozenset((*_END_OF_FIELD, ""," ", "\t", "、", "。", ",", "/"))
+_ENDS = frozenset((*_END_OF_FIELD, "", " ", "\t", "、", "。", ",", "/"))
 
 
 def _is_name_component(text: str, start: int, place: int, match: re.Match[str]) -> bool:
@@ -191,42 +194,54 @@ def _is_name_component(text: str, start: int, place: int, match: re.Match[str]) 
     return not _NO_NAME.match(text, match.start()) and match.end() - match.start() > 1
 
 
+_CLAIM_VALUE = re.compile("[0-9]{2,10}(?=[,\n]|$)")
 _CLAIM = re.compile(r"(?<![A-Za-z])(?:HO|KO),(?:[^,\n]{1,12},){0,2}\Z")
 
 
 def _in_claim(text: str, place: int) -> tuple[int, int] | None:
     """Read insurer, symbol and number of a line of a claim: HO,06139992,1234,56789."""
-    match = re.compile("[0-9]{2,10}(?=[,\n]|$)").match(text, place + 1)
-    if match is None or _CLAIM.search(text, max(0, place - 32), place + 1) is None:
+    match = _CLAIM_VALUE.match(text, place + 1)
+    if (
+        text[place] != ","
+        or match is None
+        or _CLAIM.search(text, max(0, place - 32), place + 1) is None
+    ):
         return None
     return match.span()
 
 
 _IN_MESSAGE = (Begin("|"), Begin("^", "", "", ""), Begin("~"))
-MESSAGE_RULES = (
-    Rule("name", (Begin("^", "", "", ""),), _around_caret, 19),
-    Rule("name", (Begin('<"', "", "", ""),), _in_key, 19),
-    *(Rule(kind, _IN_MESSAGE, _component(kind), 1) for kind in _FIELDS),
-    Rule(
-        "record_number",
-        begins(["<id ", "<id\t"]),
-        finder(r"<id[ ][^<>\n]{0,60}?extension=\"(?P<value>[0-9A-Za-z-]{3,24})\""),
-        5,
+_MESSAGE_PHONE = finder(r"(?:PH|CP|FX)\^{1,12}(?P<value>[0-9(+][0-9()-]{8,16})(?![0-9])")
+_MESSAGE_POSTAL = finder(r"\^(?P<value>[0-9]{3}-?[0-9]{4})(?=\^(?:JPN|JP)?\^?)")
+_EXTENSION = finder(r"<id[ ][^<>\n]{0,60}?extension=\"(?P<value>[0-9A-Za-z-]{3,24})\"")
+_IDENTIFIER = finder(
+    r"[\"<]identifiers?[\">][^\0]{0,160}?[\"< ]value[\"]?[ ]?[:=>][ ]?\"?"
+    r"(?P<value>(?=[A-Za-z-]{0,8}[0-9])[0-9A-Za-z-]{3,24})(?=[\"<])"
+)
+_REFERENCE = finder(
+    r"(?:Patient|Encounter|Practitioner)/(?P<value>(?=[A-Za-z-]{0,12}[0-9])[0-9A-Za-z-]{3,36})"
+    r"(?![0-9A-Za-z])"
+)
+_FINDS: dict[IdentifierKind, tuple[tuple[Begin, ...], Find]] = {
+    "record_number": (
+        begins(["<id ", "<id\t", '"identif', "<identif", "Patient/", "Encount", "Practit"]),
+        first_of(_component("record_number"), _EXTENSION, _IDENTIFIER, _REFERENCE),
     ),
-    Rule(
-        "record_number",
-        begins(['"identif', "<identif"]),
-        finder(
-            r"[\"<]identifiers?[\">][^\0]{0,160}?[\"< ]value[\"]?[ ]?[:=>][ ]?\"?"
-            r"(?P<value>(?=[A-Za-z-]{0,8}[0-9])[0-9A-Za-z-]{3,24})(?=[\"<])"
-        ),
-        5,
-    ),
-    Rule("insurance_number", (Begin(",", _DIGITS, _DIGITS, "O" + _DIGITS),), _in_claim, 5),
-    Rule(
-        "postal_code",
+    "phone": (begins(["PH^", "CP^", "FX^"]), first_of(_component("phone"), _MESSAGE_PHONE)),
+    "postal_code": (
         (Begin("^", _DIGITS, _DIGITS),),
-        finder(r"\^(?P<value>[0-9]{3}-?[0-9]{4})(?=\^(?:JPN|JP)?\^?)"),
-        5,
+        first_of(_component("postal_code"), _MESSAGE_POSTAL),
+    ),
+    "insurance_number": (
+        (Begin(",", _DIGITS, _DIGITS, "O" + _DIGITS),),
+        first_of(_component("insurance_number"), _in_claim),
+    ),
+}
+MESSAGE_RULES = (
+    Rule("name", (Begin("^"), Begin('<"')), first_of(_around_caret, _in_key), 19),
+    *(
+        Rule(kind, (*_IN_MESSAGE, *more), find, 1)
+        for kind in _FIELDS
+        for more, find in [_FINDS.get(kind, ((), _component(kind)))]
     ),
 )

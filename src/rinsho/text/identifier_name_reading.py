@@ -39,7 +39,7 @@ _KANA_GIVEN = (
 )
 _THEN = "(?:,[ ]?|[ ^])"
 _ROMAN = (
-    rf"(?:[A-Z][A-Za-z'-]{{1,14}}(?:{_THEN}[A-Z][A-Za-z'-]{{1,14}}){{1,3}}(?![A-Za-z])"
+    rf"(?:[A-Z][A-Za-z'-]{{1,14}}(?:{_THEN}[A-Z][A-Za-z'-]{{1,14}}(?![A-Za-z0-9])){{1,3}}"
     r"|[A-Z]\.[ ]?[A-Z][a-z'-]{1,14}"
     r"|[A-Z][a-z'-]{1,14},?[ ][A-Z]\.?(?![A-Za-z])|[A-Z][.・][ ]?[A-Z](?:[.](?![0-"
     r"9])|(?![A-Za-z0-9]))|[A-Z][a-z]{2,14}(?![A-Za-z])"
@@ -84,6 +84,21 @@ def _is_like_surname(word: str, firmness: Firmness) -> bool:
     if firmness == "listed":
         return is_listed(parts[0]) and len(parts[0]) > 1
     return len(parts[0]) > 1 or not parts[1] or " " in word
+
+
+_CELL = re.compile(
+    rf"(?:{NAME_KANJI}){{1,4}}[ ]{{1,3}}(?:(?:{NAME_KANJI}){{1,4}}|[ぁ-んー]{{2,6}}|[ァ-ヶー]{{2,6}}子?)(?=[\s、。,|/(\0)]|様|殿|$)"
+    rf"|(?:{NAME_KANJI}){{2,5}}(?=[\s|/(\0)]|様|殿|$)"
+    rf"|(?:{NAME_KANJI}){{2,3}}(?:[ぁ-ん]{{2,4}}|[ァ-ヶー]{{2,4}}子?)(?=[\s|/(\0)]|様|殿|$)"
+)
+
+
+def read_cell(text: str, start: int) -> int | None:
+    """Return where a cell ends that holds nothing but what may be a name of any characters."""
+    match = _CELL.match(text, start)
+    if match is None or NO_NAME.search(match[0]) or NO_KATAKANA_NAME.search(match[0]):
+        return None
+    return match.end()
 
 
 def read_name(text: str, start: int, firmness: Firmness) -> int | None:
@@ -151,7 +166,11 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
 def _read_roman(match: re.Match[str], firmness: Firmness) -> int | None:
     if any(_NO_ROMAN.match(word) for word in re.split(r"[ ,^]+", match["roman"])):
         return None
-    return match.end("roman") if firmness == "firm" or "^" in match["roman"] else None
+    is_sure = firmness == "firm" or "^" in match["roman"] or _CAPITALS.fullmatch(match["roman"])
+    return match.end("roman") if is_sure else None
+
+
+_CAPITALS = re.compile(r"[A-Z]{2,14},?[ ](?:[A-Z]{2,14}|[A-Z][a-z]{1,14})")
 
 
 _NO_ROMAN = re.compile(

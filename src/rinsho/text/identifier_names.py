@@ -16,6 +16,7 @@ from rinsho.text.identifier_name_reading import (
     Firmness,
     is_person,
     is_roman_name,
+    read_cell,
     read_name,
 )
 from rinsho.text.identifier_name_words import (
@@ -82,7 +83,7 @@ _NO_COLON = re.compile(r"\A[^:=\t|]*\Z|\n")
 _ACTIONS = frozenset(read_words("actions"))
 _AFTER_ACTION = frozenset(":= \t|/・者医")
 _AFTER_TITLE = re.compile(
-    rf"(?P<roman>[A-Z][a-z]{{2,14}}(?![A-Za-z]))|(?:{NAME_KANJI}){{1,2}}(?![一-龠ァ-ヶ])"
+    rf"(?P<roman>[A-Z][a-z]{{2,14}}(?:[ ][A-Z][a-z]{{2,14}})?(?![A-Za-z]))|(?:{NAME_KANJI}){{1,2}}(?![一-龠ァ-ヶ])"
 )
 
 
@@ -151,6 +152,9 @@ def _cue_finder(words: list[str], is_own: bool) -> Find:
                 if title := _TITLE_BEFORE.match(text, start):
                     start = title.end()
                 if (end := read_name(text, start, firmness)) is not None:
+                    return start, end
+                is_cell = is_own and gap is _FIRM_GAP and (end := read_cell(text, start))
+                if is_cell:
                     return start, end
                 if text[place:cue_end] in _TITLES and (end := _after_title(text, start)):
                     return start, end
@@ -272,9 +276,14 @@ def _given_name(gap: re.Match[str], match: re.Match[str]) -> tuple[int, int] | N
         return match.span("name") if is_aged else None
     if gap["gap"] in (" ", "・", "/") and _GIVEN_ALONE.fullmatch(name) and is_person(name):
         return match.span("name")
-    if not is_kana and (not is_person(name) or (len(name) == 1 and not is_marked)):
+    if not is_kana and (
+        not is_person(name)
+        or (len(name) == 1 and not is_called and gap["gap"].strip() not in _FIRM_KIN_GAPS)
+    ):
         return None
-    if not is_marked and not (gap["gap"] in (" ", "・", "/", "は", "\t") and (split_name(name) or ("", ""))[1]):
+    if not is_marked and not (
+        gap["gap"] in (" ", "・", "/", "は", "\t") and (split_name(name) or ("", ""))[1]
+    ):
         return None
     return match.span("name")
 
@@ -286,7 +295,9 @@ _READING = re.compile(
     r"]{2,8}[ ][ぁ-んー]{1,8}|[ぁ-んー]{5,12}|[A-Z][A-Za-z]{1,14}[ ,]{1,2}[A-Z][A-Za-z]{1,14})[ ]?"
     r"[)）]"
 )
-_NEXT = re.compile(r"[ ]?[、,/・&と→][ ]?|[ ]|[ ]?\((?=[^()\n]{2,10}\))")
+_NEXT = re.compile(
+    r"(?:[ ]?\((?:Dr|Ns|PT|OT|ST|MSW|CM|RN|医師|看護師|薬剤師|[一-龠]{2,5}[科師士])\))?[ ]?[、,/・&と→][ ]?|[ ]|[ ]?\((?=[^()\n]{2,10}\))"
+)
 
 
 def _next_name(text: str, place: int) -> tuple[int, int] | None:
@@ -488,13 +499,17 @@ def _kana_before_name(text: str, place: int) -> tuple[int, int] | None:
 _PART_OF_NAME = re.compile(
     r"(?:[姓名氏]|セイ|メイ)(?:[ ]?\([^()\0\n]{1,6}\))?(?:[ ]?[:=|][ ]?|[ \t]{1,4}|を(?=[一-龠]{2,3}に変))"
 )
-_ONE_PART = re.compile(rf"(?:(?:{NAME_KANJI}){{1,4}}|[ァ-ヶー]{{1,8}}|[ぁ-ん]{{2,6}})(?=[\s、,|)に\0/]|$)")
+_ONE_PART = re.compile(
+    rf"(?:(?:{NAME_KANJI}){{1,4}}|[ァ-ヶー]{{1,8}}|[ぁ-ん]{{2,6}})(?=[\s、,|)に\0/]|$)"
+)
 
 
 def _part_of_name(text: str, place: int) -> tuple[int, int] | None:
     """Read 姓: 山田, and 名: 太郎 where a 姓 stands before it."""
     gap = _PART_OF_NAME.match(text, place)
-    if not gap or (text[place] in "名メ" and not _HAS_FAMILY.search(text, max(0, place - 24), place)):
+    if not gap or (
+        text[place] in "名メ" and not _HAS_FAMILY.search(text, max(0, place - 24), place)
+    ):
         return None
     match = _ONE_PART.match(text, gap.end())
     return match.span() if match and not NO_NAME.search(match[0]) else None
@@ -504,7 +519,19 @@ _HAS_FAMILY = re.compile("姓|セイ|氏[ :]")
 _LETTERS_OF_NAMES = "".join(map(chr, (*range(0x4E00, 0x9FA1), *range(0x3041, 0x30FB), 0xFA11)))
 _SURNAME_FIRST = surname_letters()
 _KANA = "".join(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
+_MAIL_AFTER = re.compile(r"[ ]?<[A-Za-z0-9._+-]{1,40}@")
+
+
+def _before_mail(text: str, place: int) -> tuple[int, int] | None:
+    """Read a name before a mail address in angle brackets: 山田 太郎 <yamada@example.jp>."""
+    if not _MAIL_AFTER.match(text, place):
+        return None
+    match = _NAME_BACK.search(text, max(0, place - 14), place)
+    return match.span() if match and not NO_NAME.search(match[0]) else None
+
+
 NAME_RULES = (
+    Rule("name", (Begin(" ", "<"), Begin("<", "", "", _LETTERS_OF_NAMES)), _before_mail, 23),
     Rule(
         "name",
         (
@@ -523,14 +550,28 @@ NAME_RULES = (
     Rule("name", begins(ROLE_CUES), _cue_finder(ROLE_CUES, False), 21),
     Rule("name", begins(HONORIFICS), find_before_honorific, 22),
     Rule("name", begins(KIN), _after_kin, 23),
-    Rule("name", (Begin("、,/・&と (", "", "", "\0"),), _next_name, 24),
+    Rule("name", (Begin("、,/・&と→ (", "", "", "\0"),), _next_name, 24),
     Rule("name", (Begin("/・&", "\0"),), _name_before, 25),
     Rule("name", (Begin(",", "\0"),), _kana_before_name, 25),
     Rule("name", (Begin(":=|\t 】」", "", "", "者医師士員人名手係役当長主"),), _after_role, 24),
     Rule("name", (Begin("男女", "性", "、,: の"),), _after_age, 24),
-    Rule("name", (Begin("と", "申名い", "し乗いう"), Begin("で", "す", "。」、"), Begin("の", "妻夫娘息母父", "で子"),), _before_saying, 24),
+    Rule(
+        "name",
+        (
+            Begin("と", "申名い", "し乗いう"),
+            Begin("で", "す", "。」、"),
+            Begin("の", "妻夫娘息母父", "で子"),
+        ),
+        _before_saying,
+        24,
+    ),
     Rule("name", (Begin("(", _KANA, _KANA, _LETTERS_OF_NAMES),), _before_reading, 23),
-    Rule("name", (Begin("姓名氏", " :=\t(を", "", "\n\t 、,。/|(・*-"), Begin("セメ", "イ", "(: =")), _part_of_name, 22),
+    Rule(
+        "name",
+        (Begin("姓名氏", " :=\t(を", "", "\n\t 、,。/|(・*-"), Begin("セメ", "イ", "(: =")),
+        _part_of_name,
+        22,
+    ),
     Rule("name", (Begin("は", "", "", "術査談象約院者定"),), _after_topic, 25),
     Rule("name", (Begin("( \t", _SURNAME_FIRST, "", "。. \t"),), _signature, 25),
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from rinsho.text.check_digits import is_my_number
-from rinsho.text.identifier_anchors import Begin, Find, Rule, WordsAt, begins, cued, finder
+from rinsho.text.identifier_anchors import Begin, Find, Rule, WordsAt, begins, finder, first_of
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_labels import HEADS, TAIL, kind_of_label
 from rinsho.text.identifier_patterns import DASH, DASHES, FAR_GAP, GAP
@@ -34,11 +34,13 @@ _LICENSE = (
     rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠]{{1,2}}[医薬歯][ ]?[0-9]{{4,6}}"
     rf"|[A-Z]{{1,3}}{DASH}?[0-9]{{4,10}}|[0-9]{{2,4}}{DASH}[0-9]{{2,8}}(?:{DASH}[0-9]{{1,6}})?"
 )
-_PASSPORT = rf"(?i:[A-Z]{{2}}){_SPLIT}[0-9](?:{_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
+_PASSPORT = (
+    rf"(?i:[A-Z]{{2}}){_SPLIT}[0-9](?:{_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
+)
 
 _SYMBOL = r"[A-Za-z一-龠ァ-ヶぁ-んー]{1,8}[ ]?"
 _NO_SYMBOL = r"(?!(?:法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
-_JOINT = rf"(?:[ ]?[・･][ ]?|/|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9({DASHES}])))"
+_JOINT = rf"(?:[ ]?[・･][ ]?|/|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9(_{DASHES}])))"
 _NEXT_SYMBOL = rf"(?:{DASH}|[・:])[一-龠ァ-ヶぁ-んA-Z]{{1,4}}{DASH}?[0-9]{{1,10}}"
 _INSURANCE = (
     rf"(?:[0-9]{{4,8}}(?::(?:[ぁ-んァ-ヶ一-龠A-Za-z]{{1,8}}|[0-9]{{1,10}})){{1,3}}"
@@ -49,7 +51,9 @@ _INSURANCE = (
 
 _NO_CODE = r"(?!NCT|jRCT|UMIN|JapicCTI|ISBN|ISSN|DOI|PMID|COVID|CD[0-9]|https?)"
 _PART = rf"{_NO_CODE}[A-Za-z0-9]{{1,20}}+"
-_BETWEEN = rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9/.{DASHES}]))|の(?=[0-9]))"
+_BETWEEN = (
+    rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9/.{DASHES}]))|の(?=[0-9]))"
+)
 _RECORD = (
     rf"(?=[A-Za-z]{{0,8}}(?:[ ]?[#_/.{DASHES}][ ]?[A-Za-z]{{0,8}}){{0,3}}[ ]?[0-9]"
     r"|[一-龠ぁ-んァ-ヶ(])"
@@ -137,13 +141,22 @@ def _is_inside_word(text: str, start: int, end: int) -> bool:
 
 
 _FAR_LICENSE = rf"(?:{FAR_GAP}(?=(?:第[ ]?)?{_TWELVE}{_ENDS})|{GAP})"
+_FAR_PASSPORT = rf"(?:{GAP}|{FAR_GAP}(?=[A-Za-z]{{2}}))"
 _FAR = rf"(?:{GAP}|{FAR_GAP})"
 _MAC = r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}"
-_NETWORK_REST = (
-    rf"(?:v4)?[ ]?(?:アドレス|address|Address)?{GAP}"
+_NETWORK = finder(
+    rf"(?<![A-Za-z])(?:MAC|IP)(?:v4)?[ ]?(?:アドレス|address|Address)?{GAP}"
     rf"(?P<value>{_MAC}|[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}})(?![0-9.:])"
 )
-_BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z{DASHES}])(?P<value>{_TWELVE})号?[ (]{{0,2}}(?:普通)?(?:自動車)?(?:運転)?\Z")
+_UDI = r"\(01\)[ ]?[0-9]{14}(?:[ ]?\((?:1[017]|2[01]|[0-9]{3})\)[A-Za-z0-9./+_-]{1,20}){1,5}"
+_APPLICATION = r"(?<![0-9A-Za-z)])\((?:10|21)\)[ ]?(?P<value>[A-Z0-9]{4,20})(?![0-9A-Za-z])"
+_INSURER = r"保険[ ]?:?[ ]?(?P<value>[0-9]{8}|[0-9]{6})(?![0-9A-Za-z.,])"
+_SYMBOL_IN_WORDS = (
+    r"記[ ]?号[ ]?[:=]?[ ]?(?P<value>[一-龠ぁ-んァ-ヶ]{1,5})(?=[ 、,・/\n]{1,4}番[ ]?号)"
+)
+_BEFORE_LABEL = re.compile(
+    rf"(?<![0-9A-Za-z{DASHES}])(?P<value>{_TWELVE})(?:号[ ]?\(?|[ ]?\()(?:普通)?(?:自動車)?(?:運転)?\Z"
+)
 
 
 def _before_license(text: str, place: int) -> tuple[int, int] | None:
@@ -157,47 +170,31 @@ def _before_license(text: str, place: int) -> tuple[int, int] | None:
 _LABELS = begins(_HEADS.words)
 NUMBER_RULES = (
     Rule("my_number", _LABELS, _labelled("my_number", _TWELVE, _has_two, _FAR), 2),
-    Rule("passport_number", _LABELS, _labelled("passport_number", _PASSPORT, _has_two, _FAR), 2),
-    Rule("license_number", _LABELS, _labelled("license_number", _LICENSE, _has_two, _FAR_LICENSE), 3),
+    Rule(
+        "passport_number",
+        _LABELS,
+        _labelled("passport_number", _PASSPORT, _has_two, _FAR_PASSPORT),
+        2,
+    ),
+    Rule(
+        "license_number", _LABELS, _labelled("license_number", _LICENSE, _has_two, _FAR_LICENSE), 3
+    ),
     Rule("insurance_number", _LABELS, _labelled("insurance_number", _INSURANCE, _has_two), 3),
     Rule("device_number", _LABELS, _labelled("device_number", _DEVICE, _is_device), 4),
     Rule("record_number", _LABELS, _labelled("record_number", _RECORD, _is_record), 5),
     Rule(
         "insurance_number",
-        (Begin("記", "号 ", " :=号"),),
-        finder(
-            r"記[ ]?号[ ]?[:=]?[ ]?(?P<value>[一-龠ぁ-んァ-ヶ]{1,5})(?=[ 、,・/\n]{1,4}番[ ]?号)"
-        ),
-        7,
-    ),
-    Rule(
-        "device_number",
-        (Begin("(", "0", "1"),),
-        finder(
-            r"\(01\)[ ]?[0-9]{14}(?:[ ]?\((?:1[017]|2[01]|[0-9]{3})\)[A-Za-z0-9./+_-]{1,20}){1,5}"
-        ),
-        3,
-    ),
-    Rule(
-        "insurance_number",
-        (Begin("保", "険", " :0123456789"),),
-        finder(r"保険[ ]?:?[ ]?(?P<value>[0-9]{8}|[0-9]{6})(?![0-9A-Za-z.,])"),
+        (Begin("記", "号 ", " :=号"), Begin("保", "険", " :0123456789")),
+        first_of(finder(_SYMBOL_IN_WORDS), finder(_INSURER)),
         6,
     ),
     Rule("license_number", (Begin("免", "許", "証)、 "),), _before_license, 4),
     Rule(
         "device_number",
-        (Begin("(", "12", "01"),),
-        finder(r"(?<![0-9A-Za-z)])\((?:10|21)\)[ ]?(?P<value>[A-Z0-9]{4,20})(?![0-9A-Za-z])", _is_device),
-        9,
+        (Begin("(", "012", "01"), *begins(["MAC", "IP"])),
+        first_of(finder(_UDI), finder(_APPLICATION, _is_device), _NETWORK),
+        4,
     ),
-    Rule(
-        "record_number",
-        begins(["Patient/", "Encount", "Practit"]),
-        finder(r"(?:Patient|Encounter|Practitioner)/(?P<value>[0-9A-Za-z-]{3,36})(?![0-9A-Za-z])", _is_record),
-        5,
-    ),
-    cued("device_number", ("MAC", "IP", "ＭＡＣ"), _NETWORK_REST, priority=4, has_digit=True),
     Rule(
         "my_number",
         (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、。(|\t":;はが「[/の'),),

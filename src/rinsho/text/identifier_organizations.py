@@ -185,6 +185,11 @@ _NO_HOSPITAL, _NO_SCHOOL, _NO_COMPANY = (
     _is_generic(words)
     for words in (f"{_GENERIC_HOSPITAL} {_SPECIALTY}", _GENERIC_SCHOOL, _GENERIC_COMPANY)
 )
+_KINDS_OF_PLACES = re.compile(
+    "(?:病院|医院|診療所|薬局|学校|幼稚園|保育園|会社|施設|クリニック)(?:又は|または|及び|[・、/])"
+)
+_JOINTS = re.compile("及び|又は|並びに|または|および|に|が|を|は")
+_OF_LAW = re.compile("規定|掲げ|定める|備え|あつて|持った|充実|準ずる")
 _BRANCH = re.compile("(?<=[社)㈱㈲])[一-龠]{0,4}(?:本社|支社|本店|支店|営業所|工場|事業所|支部)")
 _YEARS = re.compile("[0-9]+(?:年間?|か月間?|ヶ月間?|日間?|回)")
 _CORPORATION = re.compile(
@@ -205,7 +210,13 @@ def _named(last_words: str, no_name: re.Pattern[str], not_after: str = "") -> Fi
         start = _name_start(text, place)
         if years := _YEARS.match(text, start, place):
             start = years.end()
-        if no_name.fullmatch(text, start, place):
+        for kind in _KINDS_OF_PLACES.finditer(text, start, place):  # 従事する病院・診療所
+            start = kind.end()
+        while joint := _JOINTS.match(text, start, place):
+            start = joint.end()
+        if _OF_LAW.search(text, start, place):
+            return None
+        if start == place or no_name.fullmatch(text, start, place):
             return None
         while start < place and text[start] in "・'’-. 0123456789" and not text[start].isdigit():
             start += 1
@@ -250,7 +261,7 @@ _HOSPITAL_CUES = (
 )
 _ABBREVIATION = r"[一-龠々ヶァ-ヶーA-Za-zぁ-ん0-9・&ⅠⅡ－-]{2,30}"
 _NO_VALUE = re.compile(
-    r"なし|無し|無$|不明|未定|同上|当院|自院|他院|近医|本人|自宅|有り|あり|希望|特"
+    r"番号$|コード$|連絡先|麻黄|ポンプ|なし|無し|無$|不明|未定|同上|当院|自院|他院|近医|本人|自宅|有り|あり|希望|特"
     r"に|依頼|上記|下記|以下|予定|検討|家族|未記入|記載|先生|医師|在宅|施設入所|受"
     r"診|入院|退院|外来|転院|紹介|返書|報告|済$|電話|手術|検査|経過|治療"
 )

@@ -6,7 +6,7 @@ Placeholders and identifiers already found are masked by NUL, which no piece tak
 from __future__ import annotations
 
 MASK = "\0"
-DASHES = "‐‑‒–—―−﹣ーｰ⁻₋─━~-"  # ends a class of characters: the last one stands for itself
+DASHES = "‐‑‒–—―−﹣ーｰ⁻₋─━-"  # ends a class of characters: the last one stands for itself
 DASH = f"[{DASHES}]"
 REMARK = r"(?:[ ]?\((?![0+])(?:[0-9]{1,2}桁|[^()\0\n0-9]{0,8}[0-9]{1,2}桁|[^()\0\n0-9]{0,16})\))?+"
 # A tag of XML or HTML, or the words before the value of a machine's message.

@@ -114,7 +114,7 @@ def find_in_tables(
         end = _line_end(text, start)
         if place < done or place - start > _LONGEST_HEADER or end == len(text):
             continue
-        columns = [_LABELS.get(text[a:b]) for a, b in _cells(text, start, end)]
+        columns = [_LABELS.get(text[a:b].lstrip("・*-# ")) for a, b in _cells(text, start, end)]
         done = end
         if sum(column is not None for column in columns) >= 2:
             done = yield from _rows(text, end + 1, columns, kinds)

@@ -66,7 +66,8 @@ _TABLE = Rule(
 )
 # With a value right behind it a placeholder is a label in brackets: [生年月日]1950/3/4.
 _PLACEHOLDER = re.compile(
-    rf"\[(?:{'|'.join(name[1:-1] for name in PLACEHOLDERS.values())})\](?![0-9]|[一-龠]{{2,3}}[都道府県市区郡])"
+    rf"\[(?:{'|'.join(name[1:-1] for name in PLACEHOLDERS.values())})\]"
+    r"(?![0-9]|[一-龠]{2,3}[都道府県市区郡])"
 )
 _N_NEAR = 48  # characters: so far from a mask may a cue stand that was read in vain before
 _BESIDE_MASK = "、,/・&と ("
