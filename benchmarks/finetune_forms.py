@@ -5,11 +5,11 @@
 
 BASE is a weights folder of `pretrain`. A cell is a task, a form and a seed; the seed draws the
 order and picks the fold, one of five that share no document (STS: no sentence). Every form gets the
-same training rows, the same minutes and the same test rows. A finished cell is one JSON line in
-FILE, so the run can be stopped and goes on where it was; one row of it is a hash of a document with
-counts or letters, never text. Intervals are bootstrapped over documents, all seeds together; the
-spread over seeds stands beside them. Pools hold test rows: nothing that is trained here may be
-released.
+same training rows, the same minutes or tokens, and the same test rows. A finished cell is one JSON
+line in FILE, so the run can be stopped and goes on where it was; one row of it is a hash of a
+document with counts or letters, never text. Intervals are bootstrapped over documents, all seeds
+together; the spread over seeds stands beside them. Pools hold test rows: nothing that is trained
+here may be released.
 """
 
 from __future__ import annotations
@@ -192,6 +192,7 @@ def config_of(cell: Cell, arguments: argparse.Namespace, **more: Any) -> Finetun
         "seed": cell.seed,
         "max_epochs": arguments.epochs,
         "max_minutes": arguments.minutes,
+        "max_tokens": arguments.max_tokens,
         "threads": arguments.threads,
         "evaluate_every_steps": arguments.evaluate_every,
         "checkpoint_every_steps": 100_000,
@@ -273,6 +274,7 @@ def character_crf(cell: Cell) -> Callable[[Item], str]:
 
 def _train_crf(cell: Cell, tag: str) -> Callable[[str], list[tuple[int, int]]]:
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
     from rinsho.model.crf import ConditionalRandomField
     from rinsho.model.tags import TagSet
@@ -293,12 +295,16 @@ def _train_crf(cell: Cell, tag: str) -> Callable[[str], list[tuple[int, int]]]:
             gold[span.start + 1 : span.end] = 2
         rows.append((_ngrams(text), gold))
     generator = np.random.default_rng(cell.seed)
-    for _ in range(8):
-        for place in generator.permutation(len(rows)):
-            features_LF, gold_L = rows[place]
-            length = torch.tensor([len(gold_L)])
-            loss = crf.summed_loss(table(features_LF).sum(1)[None], gold_L[None], length)
-            (loss / len(gold_L)).backward()
+    for _ in range(12):
+        order = generator.permutation(len(rows))
+        for start in range(0, len(rows), 16):
+            batch = [rows[place] for place in order[start : start + 16]]
+            features_BLF, gold_BL = (
+                pad_sequence(list(x), batch_first=True) for x in zip(*batch, strict=True)
+            )
+            lengths_B = torch.tensor([len(gold) for _, gold in batch])
+            loss = crf.summed_loss(table(features_BLF).sum(2), gold_BL, lengths_B)
+            (loss / lengths_B.sum()).backward()
             optimizer.step()
             optimizer.zero_grad()
 
@@ -404,6 +410,7 @@ def run_cell(cell: Cell, arguments: argparse.Namespace) -> dict[str, Any]:
         "form": cell.form,
         "seed": cell.seed,
         "minutes": arguments.minutes,
+        "max_tokens": arguments.max_tokens,
         "base": arguments.base.name,
         "n_train_rows": len(cell.train),
         "n_test_rows": len(cell.test),
@@ -479,7 +486,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", default=list(FORMS))
     parser.add_argument("--forms", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
-    parser.add_argument("--minutes", type=float, default=5, help="of training, a cell")
+    parser.add_argument("--minutes", type=float, help="of training, a cell, at most")
+    parser.add_argument("--max-tokens", type=int, help="of training, a cell, at most")
     parser.add_argument("--epochs", type=int, default=20, help="at most")
     parser.add_argument("--evaluate-every", type=int, default=50)
     parser.add_argument("--max-test-rows", type=int, default=300)

@@ -17,6 +17,7 @@ from rinsho.model.decoder import new_decoder
 from rinsho.model.presets import DecoderConfig
 from rinsho.model.tagger import Tagger, load_tagger, save_tagger
 from rinsho.model.tags import TagSet, blocks, windows
+from rinsho.model.windows import Window, join_spans, windows_of
 from rinsho.runfile import StageConfig
 from rinsho.text.spans import Span
 from rinsho.tokenizer.tokenizer import Tokenizer
@@ -184,3 +185,31 @@ def test_windows_and_blocks_cover_everything_once(text: str, size: int) -> None:
     assert all(0 < last - first <= size for first, last in cuts)
     assert all(first == 0 or offsets[first][0] != offsets[first - 1][0] for first, _ in cuts)
     assert "".join(text[start:end] for start, end in blocks(text, size)) == text
+
+
+@given(st.data())
+def test_no_span_of_a_long_text_is_lost_or_doubled(
+    tokenizer: Tokenizer, data: st.DataObject
+) -> None:
+    words = ["発熱", "。", "\n", "胃潰瘍", "あり"]
+    pieces = data.draw(st.lists(st.sampled_from(words), max_size=150))
+    text, spans = "", list[Span]()
+    for piece in pieces:
+        if piece in ("発熱", "胃潰瘍"):
+            spans.append(Span(len(text), len(text) + len(piece), piece))
+        text += piece
+    found = windows_of(tokenizer, text, 31)
+    assert all(len(window.tokens) <= 31 for window in found)
+    seen = [
+        (w, [s for s in spans if w.offsets[0][0] <= s.start and s.end <= w.offsets[-1][1]])
+        for w in found
+    ]
+    assert join_spans(seen) == spans, "what windows see whole, the text has once"
+
+
+def test_where_two_windows_disagree_the_one_with_more_context_is_right() -> None:
+    offsets = tuple((n, n + 1) for n in range(12))
+    left, right = Window((), offsets[:8], (0, 6)), Window((), offsets[4:], (6, 12))
+    cut, whole = Span(5, 8, "disease"), Span(5, 9, "disease")
+    assert join_spans([(left, [cut]), (right, [whole])]) == [whole]
+    assert join_spans([(left, [Span(7, 8, "drug")]), (right, [])]) == [], "not its core"

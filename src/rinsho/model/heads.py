@@ -222,6 +222,12 @@ def _describe(task: TextTask) -> Mapping[str, Any]:
     return said | ({"mean": task.mean, "scale": task.scale} if task.kind == "value" else {})
 
 
+def to_task(said: Mapping[str, Any]) -> TextTask:
+    """Return the task of an entry of `head.json`."""
+    numbers = said.get("mean", 0.0), said.get("scale", 1.0)
+    return TextTask(said["name"], said["kind"], tuple(said["labels"]), *numbers)
+
+
 def load_text_heads(folder: Path) -> TextHeads:
     """Check a folder of `finetune` with form = "pooled" or "pair", every byte, and load it.
 
@@ -231,7 +237,7 @@ def load_text_heads(folder: Path) -> TextHeads:
     """
     record, tokenizer = read_head(folder, "pooled", "pair")
     try:
-        tasks = [TextTask(**{**task, "labels": tuple(task["labels"])}) for task in record.tasks]
+        tasks = [to_task(task) for task in record.tasks]
     except (KeyError, TypeError):
         raise broken_record(folder) from None
     decoder = load_decoder(folder, dtype=torch.float32)
