@@ -10,6 +10,7 @@ from h200_lines import sha256
 from h200_measure import Bench, random_decoder, random_tokens
 from torch import Tensor
 
+from rinsho.model.compiling import missing_compiler
 from rinsho.model.presets import PRESETS
 from rinsho.training.batches import TokenBatch
 from rinsho.training.loop import Loop
@@ -67,8 +68,9 @@ class RandomTokens:
 
 def weights_after(bench: Bench, folder: Path, *, stops_at: int | None) -> str:
     """Return the hash of the weights behind the last step, having stopped once or not."""
+    is_compiled = missing_compiler(bench.device) is None
     config = TrainingConfig(
-        n_steps=N_STEPS, precision="bf16", compile=True, checkpoint_every_steps=100,
+        n_steps=N_STEPS, precision="bf16", compile=is_compiled, checkpoint_every_steps=100,
         batch_tokens=1, micro_batch_tokens=1,
     )  # fmt: skip
     while True:

@@ -97,6 +97,10 @@ def plan(
     figure: Annotated[
         Path | None, typer.Option("--figure", help="draw the architecture (SVG or PNG)")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="weights from outside: a model folder, or a name: qwen2-7b"),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Tell parameters, tokens, FLOPs, memory, disk and hours before anything runs."""
@@ -104,7 +108,7 @@ def plan(
     from rinsho.runfile import read_run_file
     from rinsho.training.plan import draw_architecture, make_plan, render_plan
 
-    made = make_plan(read_run_file(run_file, set_ or ()))
+    made = make_plan(read_run_file(run_file, set_ or ()), base)
     if figure is not None:
         draw_architecture(made.model, figure)
     if json:

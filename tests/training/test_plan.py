@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rinsho.errors import UnknownStage
+from rinsho.errors import InvalidValue, MissingInput, UnknownStage
 from rinsho.model import cost
+from rinsho.model.presets import OPEN_SHAPES
 from rinsho.runfile import RunFile, read_run_file, to_run_file
 from rinsho.training.plan import StepPlan, make_plan, render_plan
 
@@ -77,7 +78,7 @@ def test_time_is_flops_over_speed() -> None:
 
 def test_what_does_not_fit_a_gpu_is_said() -> None:
     times = first(preset="ncvc-1.2b", micro_batch_tokens=65_536, context_length=2_048).times
-    assert {time.name: time.fits for time in times}["RTX 4090"] is False
+    assert {time.name: time.fits for time in times}["RTX 4090 24 GB"] is False
     assert "not enough memory" in render_plan(
         make_plan(run_file(preset="ncvc-1.2b", micro_batch_tokens=65_536)), "en"
     )
@@ -117,6 +118,45 @@ def test_both_languages_say_the_same_lines() -> None:
 def test_a_run_without_pretraining_has_no_shape_to_plan() -> None:
     with pytest.raises(UnknownStage):
         make_plan(to_run_file("empty", {"train-tokenizer": {}}))
+
+
+def tuned(**values: Any) -> RunFile:
+    return to_run_file("tuned", {"finetune": {"precision": "bf16", **values}})
+
+
+def test_a_base_from_outside_is_planned_by_its_name_or_its_folder(tmp_path: Path) -> None:
+    import json
+
+    from rinsho.model.architecture import to_transformers
+
+    shape = OPEN_SHAPES["qwen2-1.5b"]
+    (tmp_path / "config.json").write_text(json.dumps(to_transformers(shape)))
+    by_name = make_plan(tuned(), "qwen2-1.5b")
+    assert by_name.model == shape
+    assert make_plan(tuned(), tmp_path) == by_name
+    with pytest.raises(InvalidValue, match="qwen2-7b"):
+        make_plan(tuned(), "qwen-unknown")
+    with pytest.raises(MissingInput):
+        make_plan(tuned())
+
+
+def test_qlora_of_a_7b_model_fits_24_gb_and_full_tuning_does_not() -> None:
+    adapter = {"kind": "qlora", "rank": 16}
+    values = {"micro_batch_tokens": 2_048, "batch_tokens": 16_384}
+    qlora = make_plan(tuned(adapter=adapter, **values), "qwen2-7b").steps[0]
+    full = make_plan(tuned(**values), "qwen2-7b").steps[0]
+    assert {t.name: t.fits for t in qlora.times}["RTX 4090 24 GB"]
+    assert not {t.name: t.fits for t in full.times}["H100 SXM 80 GB"]
+    assert (qlora.method, full.method) == ("qlora", "full")
+    assert qlora.flops_per_token < 0.75 * full.flops_per_token
+
+
+def test_the_plan_says_what_recomputing_saves() -> None:
+    values = {"micro_batch_tokens": 2_048}
+    kept = make_plan(tuned(**values), "qwen2-1.5b").steps[0]
+    again = make_plan(tuned(recompute=True, **values), "qwen2-1.5b").steps[0]
+    assert kept.recomputed_bytes == again.memory.activations < kept.memory.activations
+    assert again.flops_per_token * 3 == pytest.approx(kept.flops_per_token * 4, rel=1e-6)
 
 
 def test_a_plan_needs_neither_torch_nor_matplotlib() -> None:

@@ -31,12 +31,7 @@ def encode_text(tokenizer: Tokenizer, text: str) -> Encoded:
 
 def encode_conversation(tokenizer: Tokenizer, messages: Sequence[Message]) -> Encoded:
     """Encode a conversation: the assistant's answers and their ends are learned, nothing else."""
-    tokens, loss_mask = [tokenizer.bos_id], [0]
-    for message in messages:
-        content = [*tokenizer.encode(message.content), tokenizer.end_of_turn_id]
-        tokens += [tokenizer.role_id(message.role), *content]
-        loss_mask += [0] + [int(message.role == "assistant")] * len(content)
-    return _with_bytes(tokenizer, tokens, loss_mask)
+    return _with_bytes(tokenizer, *tokenizer.render_learned(messages))
 
 
 def encode_either(tokenizer: Tokenizer, document: Document) -> Encoded:

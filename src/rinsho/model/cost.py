@@ -1,4 +1,4 @@
-"""What a decoder costs, from its shape alone: parameters, FLOPs, memory. Needs no torch."""
+"""What a decoder costs, from its shape alone: parameters, FLOPs, its cache. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from rinsho.model.presets import DecoderConfig
 
-_BYTES = {"fp32": 4, "bf16": 2}
+BYTES = {"fp32": 4, "bf16": 2}
 _N_CHUNK_LOGITS = 1 << 22  # as in loss.py, which imports torch
 _N_CHUNK_COPIES = 3  # logits, log-probabilities and the gradient in the stored precision
 
@@ -45,22 +45,15 @@ class Flops:
         """Return forward and backward: the gradients of inputs and weights cost as much each."""
         return 3 * self.forward
 
+    def training_of(self, trained_share: float, *, is_recomputed: bool) -> float:
+        """Return forward and backward where only a share of the matrices' parameters is trained.
 
-@dataclass(frozen=True, slots=True)
-class TrainingMemory:
-    """Bytes while training, at the peak of a step."""
-
-    weights: int
-    gradients: int
-    optimizer: int  # AdamW: mean and mean square of the gradient, fp32
-    activations: int
-    loss_chunk: int
-
-    @property
-    def total(self) -> int:
-        """Return their sum; the process itself (torch: some 300 MB) comes on top."""
-        states = self.weights + self.gradients + self.optimizer
-        return states + self.activations + self.loss_chunk
+        Args:
+            trained_share: Of the parameters in matrices; 0.01 for a usual adapter.
+            is_recomputed: Whether a second forward pass stands for kept activations.
+        """
+        passes = 3 if is_recomputed else 2
+        return passes * self.forward + self.attention + trained_share * self.matrices
 
 
 def count_parameters(config: DecoderConfig) -> Parameters:
@@ -106,50 +99,12 @@ def causal_mean(length: int) -> float:
     return (length + 1) / 2
 
 
-def activation_numbers(config: DecoderConfig) -> int:
-    """Return how many numbers a token leaves behind for the backward pass.
-
-    Counted from `decoder.py`: a block keeps three forms of the stream for each norm, queries and
-    two forms of the mixture, keys and values, and what the MLP multiplies. A test counts them in
-    torch's own graph.
-    """
-    d_q, d_kv = config.n_heads * config.d_head, config.n_kv_heads * config.d_head
-    mlp = 4 * config.d_ff if config.mlp == "gated" else 2 * config.d_ff
-    head_norms = 2 * (d_q + d_kv) if config.qk_norm else 0
-    block = 6 * config.d_model + 3 * d_q + 2 * d_kv + mlp + head_norms
-    return config.n_layers * block + 3 * config.d_model
-
-
-def training_memory(
-    config: DecoderConfig, micro_batch_tokens: int, precision: Literal["fp32", "bf16"]
-) -> TrainingMemory:
-    """Return the memory of training with fp32 weights and AdamW.
-
-    In bf16 (autocast) activations take half, and a bf16 copy of the weights is counted with them.
-    """
-    n_parameters, size = count_parameters(config).total, _BYTES[precision]
-    copies = n_parameters * size if precision == "bf16" else 0
-    chunk = max(_N_CHUNK_LOGITS, config.vocab_size)
-    return TrainingMemory(
-        weights=4 * n_parameters,
-        gradients=4 * n_parameters,
-        optimizer=8 * n_parameters,
-        activations=size * activation_numbers(config) * micro_batch_tokens + copies,
-        loss_chunk=4 * _N_CHUNK_COPIES * min(chunk, config.vocab_size * micro_batch_tokens),
-    )
-
-
 def cache_bytes(config: DecoderConfig, n_tokens: int, precision: Literal["fp32", "bf16"]) -> int:
     """Return the bytes of the keys and values of `n_tokens`."""
     per_layer = 2 * config.n_kv_heads * config.d_head * n_tokens
-    return config.n_layers * per_layer * _BYTES[precision]
+    return config.n_layers * per_layer * BYTES[precision]
 
 
 def weights_bytes(config: DecoderConfig, precision: Literal["fp32", "bf16"]) -> int:
     """Return the bytes of the weights, on disk and in memory."""
-    return count_parameters(config).total * _BYTES[precision]
-
-
-def checkpoint_bytes(config: DecoderConfig) -> int:
-    """Return the bytes of one checkpoint: fp32 weights and both moments of AdamW."""
-    return 12 * count_parameters(config).total
+    return count_parameters(config).total * BYTES[precision]

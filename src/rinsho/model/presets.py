@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -137,3 +137,53 @@ def decoder_config(
     given = {"vocab_size": vocab_size, "context_length": context_length}
     changes = {name: value for name, value in given.items() if value is not None}
     return DecoderConfig.model_validate(PRESETS[preset].model_dump() | changes)
+
+
+def _open_shape(  # one line a shape
+    d_model: int,
+    n_layers: int,
+    heads: tuple[int, int, int],
+    d_ff: int,
+    vocab_size: int,
+    *,
+    tied: bool = False,
+    context_length: int = 32_768,
+    **more: Any,
+) -> DecoderConfig:
+    n_heads, n_kv_heads, d_head = heads
+    return DecoderConfig(
+        vocab_size=vocab_size,
+        d_model=d_model,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=n_kv_heads,
+        d_head=d_head,
+        d_ff=d_ff,
+        tie_embeddings=tied,
+        context_length=context_length,
+        **more,
+    )
+
+
+_QWEN2: dict[str, Any] = {"qkv_bias": True, "rope_theta": 1e6, "norm_eps": 1e-6}
+_QWEN3: dict[str, Any] = {"qk_norm": True, "rope_theta": 1e6, "norm_eps": 1e-6}
+_LLAMA31 = RopeScaling(kind="llama3", factor=8.0, original=8_192)
+
+# Open models that runs start from, by the numbers of their config.json: what `plan` needs of a base
+# that is not here. A test holds their published sizes.
+OPEN_SHAPES: dict[str, DecoderConfig] = {
+    "qwen2-0.5b": _open_shape(896, 24, (14, 2, 64), 4_864, 151_936, tied=True, **_QWEN2),
+    "qwen2-1.5b": _open_shape(1_536, 28, (12, 2, 128), 8_960, 151_936, tied=True, **_QWEN2),
+    "qwen2-7b": _open_shape(3_584, 28, (28, 4, 128), 18_944, 152_064, **_QWEN2),
+    "qwen2.5-7b": _open_shape(3_584, 28, (28, 4, 128), 18_944, 152_064, **_QWEN2),
+    "qwen3-0.6b": _open_shape(1_024, 28, (16, 8, 128), 3_072, 151_936, tied=True, **_QWEN3),
+    "qwen3-8b": _open_shape(4_096, 36, (32, 8, 128), 12_288, 151_936, **_QWEN3),
+    "llama-2-7b": _open_shape(4_096, 32, (32, 32, 128), 11_008, 32_000, context_length=4_096),
+    "llama-3-8b": _open_shape(
+        4_096, 32, (32, 8, 128), 14_336, 128_256, context_length=8_192, rope_theta=5e5
+    ),
+    "llama-3.1-8b": _open_shape(
+        4_096, 32, (32, 8, 128), 14_336, 128_256, context_length=131_072, rope_theta=5e5,
+        rope_scaling=_LLAMA31,
+    ),
+}  # fmt: skip

@@ -175,15 +175,28 @@ class Tokenizer:
             ids += [self.role_id(message.role), *self.encode(message.content), self.end_of_turn_id]
         return [*ids, self.role_id("assistant")] if add_generation_prompt else ids
 
+    def render_learned(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Return the ids of a conversation and its loss mask: 1 on answers and their ends."""
+        ids, mask = [self.bos_id], [0]
+        for message in messages:
+            content = [*self.encode(message.content), self.end_of_turn_id]
+            ids += [self.role_id(message.role), *content]
+            mask += [0] + [int(message.role == "assistant")] * len(content)
+        return ids, mask
+
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a tokenizer, tokens or weights folder.
+    """Return the tokenizer of a tokenizer, tokens or weights folder, rinsho's or another's.
 
     Raises:
         PathMissing: The folder has no `tokenizer.model`.
         UnknownFormat: It is not one that rinsho trained.
         DictionaryMismatch, MissingDependency: As in `read_cuts`.
     """
+    if is_foreign(folder):
+        from rinsho.tokenizer.foreign import ForeignTokenizer
+
+        return ForeignTokenizer(folder)
     path = folder / (PIECES_FILE if is_run_time(folder) else MODEL_FILE)
     if not path.is_file():
         raise PathMissing(where=f"{folder.name}/{path.name}")
@@ -195,10 +208,25 @@ def is_run_time(folder: Path) -> bool:
     return (folder / CUTS_FILE).is_file()
 
 
+def is_foreign(folder: Path) -> bool:
+    """Return whether the tokenizer of a folder is another project's."""
+    if is_run_time(folder) or not (folder / FAST_FILE).is_file():
+        return False
+    if not ((folder / MODEL_FILE).is_file() and (folder / CONFIG_FILE).is_file()):
+        return True
+    # Ours names the tokens that open and end turns, and so does no other.
+    text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
+    return not (END_OF_TURN in text and ROLE_TOKENS["system"] in text)
+
+
 def tokenizer_files(folder: Path) -> tuple[str, ...]:
     """Return the names of the files that make up the tokenizer of a folder."""
     if is_run_time(folder):
         return (PIECES_FILE, CUTS_FILE, TERMS_FILE, CONFIG_FILE)
+    if is_foreign(folder):
+        from rinsho.tokenizer.foreign import FOREIGN_FILES
+
+        return tuple(name for name in FOREIGN_FILES if (folder / name).is_file())
     return (MODEL_FILE, FAST_FILE, CONFIG_FILE)
 
 

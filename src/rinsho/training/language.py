@@ -21,6 +21,7 @@ from rinsho.training.figure import write_logs
 from rinsho.training.held_out import HeldOut
 from rinsho.training.journal import Journal
 from rinsho.training.loop import Finished, Loop
+from rinsho.training.masking import Masking
 from rinsho.training.mix import JoinedSplit, MixedSource, new_mix
 from rinsho.training.objective import LanguageObjective
 from rinsho.training.optimizer import new_optimizer
@@ -42,6 +43,7 @@ def train_on_tokens(
     context_length: int | None = None,
     mix: Mapping[str, MixedSource] | None = None,
     patience: int | None = None,
+    masking: Masking | None = None,
     sample_prompts: Sequence[str] = (),
     n_sample_tokens: int = 64,
 ) -> Finished:
@@ -57,6 +59,7 @@ def train_on_tokens(
         context_length: Tokens of a row; the decoder's context when left out.
         mix: Weights and epochs by source; every document once an epoch when left out.
         patience: Stop after so many validations without a better one, and keep the best.
+        masking: Which batches are read both ways, with tokens hidden; none when left out.
         sample_prompts, n_sample_tokens: What is continued at each validation, and how far.
 
     Raises:
@@ -73,7 +76,7 @@ def train_on_tokens(
     held_out = HeldOut(
         validation, tokenizer.n_bytes_per_token, context_length, config.max_validation_tokens
     )
-    objective = LanguageObjective(decoder, batches, held_out)
+    objective = LanguageObjective(decoder, batches, held_out, masking=masking, seed=config.seed)
     if config.recompute:
         recompute_blocks(as_module(decoder))
     check_sizes(config, session.ranks)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rinsho.model.decoder_protocol import TrainableDecoder, as_module
 from rinsho.training.batches import TokenBatch, TokenBatches
 from rinsho.training.held_out import HeldOut, summed_loss
+from rinsho.training.masking import Masking
 
 
 class Batch(Protocol):
@@ -70,11 +71,22 @@ class LanguageObjective:
         decoder: The model.
         batches: The steps over the training split.
         held_out: What is measured on the validation split.
+        masking: Which batches are read both ways, with tokens hidden; none when left out.
+        seed: Of the run, for the masking.
     """
 
-    def __init__(self, decoder: TrainableDecoder, batches: TokenBatches, held_out: HeldOut) -> None:
+    def __init__(
+        self,
+        decoder: TrainableDecoder,
+        batches: TokenBatches,
+        held_out: HeldOut,
+        *,
+        masking: Masking | None = None,
+        seed: int = 0,
+    ) -> None:
         self.decoder, self.module = decoder, as_module(decoder)
         self._batches, self._held_out = batches, held_out
+        self._masking, self._seed = masking, seed
 
     def n_steps(self, epoch: int) -> int:
         """Return the steps of an epoch."""
@@ -82,7 +94,13 @@ class LanguageObjective:
 
     def batches(self, epoch: int, step: int) -> Sequence[TokenBatch]:
         """Return the batches of a step."""
-        return self._batches.step(epoch, step)
+        batches = self._batches.step(epoch, step)
+        if self._masking is None:
+            return batches
+        return [
+            self._masking.apply(batch, (self._seed, epoch, step, number))
+            for number, batch in enumerate(batches)
+        ]
 
     def summed_loss(self, batch: TokenBatch) -> Tensor:
         """Return the cross-entropy summed over the counted labels, in nats."""

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, cast
 
 from rinsho.corpus.synthesize import NOTE_KINDS, SynthesizeConfig
 from rinsho.encoding.encode import EncodeConfig
+from rinsho.errors import InvalidValue, MissingInput
 from rinsho.model import cost
-from rinsho.model.cost import Parameters, TrainingMemory
+from rinsho.model.adapter import AdapterSettings
+from rinsho.model.architecture import from_transformers, read_config_file
+from rinsho.model.cost import Parameters
 from rinsho.model.drawing import draw_architecture
-from rinsho.model.presets import DecoderConfig, decoder_config
+from rinsho.model.memory import (
+    Device,
+    Precision,
+    TrainingMemory,
+    Tuning,
+    checkpoint_bytes,
+    count_trained,
+    training_memory,
+)
+from rinsho.model.presets import OPEN_SHAPES, DecoderConfig, decoder_config
 from rinsho.runfile import RunFile, Step
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig
 from rinsho.training.finetune import FinetuneConfig, Form, default_form
 from rinsho.training.hardware import HARDWARE, HardwareTime
 from rinsho.training.plan_text import render_plan
 from rinsho.training.pretrain import PretrainConfig
+from rinsho.training.settings import TrainingConfig
 
 __all__ = ["Plan", "StepPlan", "TokenCount", "draw_architecture", "make_plan", "render_plan"]
 
@@ -47,10 +61,15 @@ class StepPlan:
     tokens: TokenCount
     batch_tokens: int
     micro_batch_tokens: int
+    n_trained: int  # parameters that are trained: all, or those of an adapter
+    method: Literal["full", "lora", "qlora"]
+    precision: Precision
     flops_per_token: int
     n_planned_tokens: int  # what the times stand for: the tokens, or a million where unknown
     memory: TrainingMemory
-    disk_bytes: int  # the weights and the last two checkpoints
+    recomputed_bytes: int  # activations where each block is computed again going backward
+    cache_bytes: int  # keys and values of one full context, bf16
+    disk_bytes: int  # what is written in the end, and the last two checkpoints
     max_minutes: float | None
     times: tuple[HardwareTime, ...]
 
@@ -64,30 +83,67 @@ class Plan:
     steps: tuple[StepPlan, ...]
 
 
-def make_plan(run_file: RunFile) -> Plan:
+def make_plan(run_file: RunFile, base: str | Path | None = None) -> Plan:
     """Return what the training steps of a run file cost.
 
+    Args:
+        run_file: What will run.
+        base: Weights that come from outside it: a model folder, or a name of `OPEN_SHAPES`.
+
     Raises:
-        UnknownStage: The run file has no `[pretrain]`, so that no shape is known.
+        UnknownStage: The run file trains nothing.
+        MissingInput: A step starts from weights that no step makes, and there is no `base`.
+        PathMissing, UnknownArchitecture, WeightsMismatch: The base is no folder that can be read.
         InvalidValue: The shape is impossible.
     """
     steps = [step for step in run_file.steps if step.stage.verb in ("pretrain", "finetune")]
-    model = _shape(run_file, run_file.step("pretrain"))
-    return Plan(run_file.name, model, tuple(_plan_step(run_file, step) for step in steps))
+    if not steps:
+        run_file.step("pretrain")
+    outside = None if base is None else base_shape(base)
+    shapes = [_shape(run_file, step, outside) for step in steps]
+    planned = [_plan_step(run_file, *pair) for pair in zip(steps, shapes, strict=True)]
+    return Plan(run_file.name, shapes[0], tuple(planned))
 
 
-def _plan_step(run_file: RunFile, step: Step) -> StepPlan:
+def base_shape(base: str | Path) -> DecoderConfig:
+    """Return the shape of a base model: by its name, or from a folder's config.json."""
+    if str(base) in OPEN_SHAPES:
+        return OPEN_SHAPES[str(base)]
+    folder = Path(base)
+    if not folder.is_dir():
+        raise InvalidValue(
+            where="--base", found=folder.name, expected=f"a folder, or {', '.join(OPEN_SHAPES)}"
+        )
+    return from_transformers(read_config_file(folder), where=f"{folder.name}/config.json")
+
+
+def tuning_of(config: PretrainConfig | FinetuneConfig) -> Tuning:
+    """Return what a run trains, in the words of the memory's formulas."""
+    adapter = cast(AdapterSettings | None, getattr(config, "adapter", None))
+    return Tuning(
+        rank=adapter.rank if adapter else 0,
+        targets=adapter.targets if adapter else (),
+        modules_to_save=adapter.modules_to_save if adapter else (),
+        is_quantized=adapter is not None and adapter.kind == "qlora",
+        has_8bit_optimizer=config.optimizer == "adamw-8bit",
+        recomputes=config.recompute,
+        accumulates=config.batch_tokens > config.micro_batch_tokens,
+        has_average=config.ema_decay is not None,
+    )
+
+
+def _plan_step(run_file: RunFile, step: Step, shape: DecoderConfig) -> StepPlan:
     config = cast(PretrainConfig | FinetuneConfig, step.config)
-    form = _form(step, config)
-    shape = _shape(run_file, step)
-    # Tagging sees both ways; full rows are the upper limit: documents do not see each other.
-    is_tagging = form in ("tagging", "pooled", "pair")
-    seen = shape.context_length if is_tagging else cost.causal_mean(shape.context_length)
-    flops_per_token = cost.count_flops(shape, seen, with_output=not is_tagging).training
+    adapter = cast(AdapterSettings | None, getattr(config, "adapter", None))
+    tuning, form = tuning_of(config), _form(step, config)
+    flops_per_token = _flops_per_token(config, shape, form, tuning)
     tokens = _count_tokens(run_file, step, config)
     n_planned = tokens.n_tokens if tokens.n_tokens is not None else 1_000_000
-    precision = "bf16" if config.precision == "bf16" else "fp32"
-    memory = cost.training_memory(shape, config.micro_batch_tokens, precision)
+    memories = {kind: _memory(config, shape, tuning, kind) for kind in ("cpu", "cuda")}
+    precision: Precision = "bf16" if config.precision == "bf16" else "fp32"
+    memory = memories["cuda" if precision == "bf16" else "cpu"]
+    again = replace(tuning, recomputes=True)
+    recomputed = training_memory(shape, config.micro_batch_tokens, precision, again)
     return StepPlan(
         name=step.name,
         form=form,
@@ -95,15 +151,49 @@ def _plan_step(run_file: RunFile, step: Step) -> StepPlan:
         tokens=tokens,
         batch_tokens=config.batch_tokens,
         micro_batch_tokens=config.micro_batch_tokens,
+        n_trained=count_trained(shape, tuning),
+        method=adapter.kind if adapter else "full",
+        precision=precision,
         flops_per_token=flops_per_token,
         n_planned_tokens=n_planned,
         memory=memory,
-        disk_bytes=cost.weights_bytes(shape, "fp32") + 2 * cost.checkpoint_bytes(shape),
+        recomputed_bytes=recomputed.activations,
+        cache_bytes=cost.cache_bytes(shape, shape.context_length, "bf16"),
+        disk_bytes=4 * count_trained(shape, tuning) + 2 * checkpoint_bytes(shape, tuning),
         max_minutes=config.max_minutes,
         times=tuple(
-            hardware.time(flops_per_token * n_planned, memory.total) for hardware in HARDWARE
+            hardware.time(flops_per_token * n_planned, memories[hardware.kind].peak)
+            for hardware in HARDWARE
         ),
     )
+
+
+def _memory(
+    config: TrainingConfig, shape: DecoderConfig, tuning: Tuning, device: Device
+) -> TrainingMemory:
+    """Return the memory on a kind of device; "auto" is bf16 on a GPU."""
+    is_bf16 = config.precision == "bf16" or (config.precision == "auto" and device == "cuda")
+    precision: Precision = "bf16" if is_bf16 else "fp32"
+    return training_memory(shape, config.micro_batch_tokens, precision, tuning, device)
+
+
+def _flops_per_token(
+    config: PretrainConfig | FinetuneConfig,
+    shape: DecoderConfig,
+    form: Form | Literal["pretraining"],
+    tuning: Tuning,
+) -> int:
+    """Count full rows, the upper limit: documents do not see each other. Heads see both ways."""
+    has_head = form in ("tagging", "pooled", "pair")
+    own = config.context_length if isinstance(config, PretrainConfig) else shape.context_length
+    row = min(own, shape.context_length, config.micro_batch_tokens)
+    seen = row if has_head else cost.causal_mean(row)
+    flops = cost.count_flops(shape, seen, with_output=not has_head)
+    if tuning.rank:
+        parameters = cost.count_parameters(shape)
+        share = count_trained(shape, tuning) / (parameters.attention + parameters.mlp)
+        return round(flops.training_of(share, is_recomputed=tuning.recomputes))
+    return flops.training + flops.forward * tuning.recomputes
 
 
 def _form(step: Step, config: PretrainConfig | FinetuneConfig) -> Form | Literal["pretraining"]:
@@ -117,13 +207,17 @@ def _inputs(run_file: RunFile, step: Step, slot: str) -> list[Step]:
     return [earlier for earlier in run_file.steps if earlier.name in names]
 
 
-def _shape(run_file: RunFile, step: Step) -> DecoderConfig:
+def _shape(run_file: RunFile, step: Step, outside: DecoderConfig | None) -> DecoderConfig:
     """Return the shape of a step's decoder: its own, or that of the weights it starts from."""
+    bases = _inputs(run_file, step, "base")
+    if bases:
+        return _shape(run_file, bases[0], outside)
+    if outside is not None:
+        return outside
     if isinstance(step.config, PretrainConfig):
         own = decoder_config(step.config.preset).vocab_size
         return step.config.decoder_config(_vocab_size(run_file, step) or own)
-    bases = _inputs(run_file, step, "base")
-    return _shape(run_file, bases[0] if bases else run_file.step("pretrain"))
+    raise MissingInput(where=f"rinsho plan, {step.name}", expected="base")
 
 
 def _vocab_size(run_file: RunFile, step: Step) -> int | None:

@@ -20,6 +20,8 @@ from rinsho.training.settings import TrainingConfig, later_key, require_torch
 
 if TYPE_CHECKING:
     from rinsho.model.decoder_protocol import TrainableDecoder
+    from rinsho.tokenizer.tokenizer import Tokenizer
+    from rinsho.training.masking import Masking
 
 
 class ShapeConfig(StageConfig):
@@ -50,6 +52,12 @@ class PretrainConfig(TrainingConfig):
     context_length: int = Field(512, gt=1, description="tokens per row")
     mix: dict[str, MixedSource] | None = later_key(
         None, description="source (or tokens folder) -> weight and max_epochs; left out: everything"
+    )
+    masked_share: float = later_key(
+        0.0, ge=0, lt=1, description="share of batches read both ways, predicting hidden tokens"
+    )
+    masked_rate: float = later_key(
+        0.15, gt=0, lt=1, description="share of the tokens of such a batch that are hidden"
     )
     sample_prompts: tuple[str, ...] = later_key(
         (), description="beginnings of texts that are continued at each validation: samples.jsonl"
@@ -166,6 +174,7 @@ def _pretrain(
             context_length=config.context_length,
             mix=config.mix,
             patience=config.patience,
+            masking=_masking(config, tokenizer),
             sample_prompts=config.sample_prompts,
             n_sample_tokens=config.n_sample_tokens,
         )
@@ -173,6 +182,14 @@ def _pretrain(
         return
     write_weights(decoder, tokenizer, sources[0].path, folder)
     write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
+
+
+def _masking(config: PretrainConfig, tokenizer: Tokenizer) -> Masking | None:
+    from rinsho.training.masking import Masking
+
+    if not config.masked_share:
+        return None
+    return Masking(config.masked_share, config.masked_rate, tokenizer.unk_id)
 
 
 def _decoder(config: PretrainConfig, vocab_size: int, base: Base | None) -> TrainableDecoder:
