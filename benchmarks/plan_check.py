@@ -22,7 +22,6 @@ from typing import Any
 from rinsho.model.memory import Tuning, training_memory
 from rinsho.model.presets import DecoderConfig, decoder_config
 
-
 _ONE_PASS = Tuning(accumulates=False)
 
 
