@@ -8,15 +8,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig
 from rinsho.model.tensor_file import write_tensors
 from rinsho.training.batches import TokenBatch
-from rinsho.training.distributed import make_whole, shard
+from rinsho.training.distributed import make_whole, new_store, shard
 from rinsho.training.held_out import summed_loss
 from rinsho.training.ranks import Ranks, joined_ranks
-from rinsho.training.trained import whole
+from rinsho.training.state import TrainingState, environment, take_snapshot
+from rinsho.training.trained import Trained, whole
 
 KINDS = ((False, "none"), (True, "none"), (True, "mlp"))  # tied embeddings; what is frozen
 N_BATCHES = 3  # one rank of two has an idle pass
@@ -53,12 +55,30 @@ def gradients(decoder: Decoder, batches: Sequence[TokenBatch], ranks: Ranks) -> 
     }
 
 
+def checkpoint_of_gathered(decoder: Decoder, folder: Path, ranks: Ranks) -> None:
+    """Write a checkpoint while every parameter is gathered, as in the middle of a step."""
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    here = environment(threads=1, precision="fp32")
+    store = new_store(folder / "checkpoints", here, ranks, decoder)
+    optimizer = torch.optim.AdamW(decoder.parameters())
+    snapshot = take_snapshot(Trained(decoder, optimizer), TrainingState(step=1), {})
+    sharded = [part for part in decoder.modules() if isinstance(part, FSDPModule)]
+    for part in sharded:
+        part.unshard()
+    with store:
+        store.save(snapshot)
+    for part in sharded:
+        part.reshard()
+
+
 def main(out: Path) -> None:
     torch.set_num_threads(1)
     with joined_ranks(60) as ranks:
         for is_tied, frozen in KINDS:
             decoder = decoder_of(is_tied, frozen)
             shard(decoder, ranks, "fp32")
+            if (is_tied, frozen) == KINDS[0]:
+                checkpoint_of_gathered(decoder, out, ranks)
             found = gradients(decoder, batches_of_step(), ranks)
             make_whole(decoder, ranks)
             if ranks.is_main:

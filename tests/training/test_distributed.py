@@ -202,6 +202,10 @@ def test_ranks_sum_up_the_gradient_of_one_process(tmp_path: Path) -> None:
         torch.testing.assert_close(found, expected, atol=1e-7, rtol=1e-5)
         weights = load_file(tmp_path / "weights-{}-{}.safetensors".format(*kind))
         torch.testing.assert_close(weights, dict(decoder.state_dict()), atol=0, rtol=0)
+    # While parameters are gathered, a checkpoint holds the same rows as at any other time.
+    written = read_rows(tmp_path / "checkpoints" / "step-00000001")["weights"]
+    expected = dict(decoder_of(*KINDS[0]).state_dict())
+    torch.testing.assert_close(written, expected, atol=0, rtol=0)
 
 
 # ------------------------------------------------------------------------------ whole runs

@@ -70,7 +70,7 @@ class ShardedStore(CheckpointStore):
         folder: Where they lie; the same for every rank.
         here: The environment of this process.
         ranks: Who writes; a process group of its own lets them meet while the model computes.
-        module: The sharded module: which rows this rank has.
+        module: The sharded module, before it computes: which rows this rank has.
     """
 
     def __init__(
@@ -79,7 +79,10 @@ class ShardedStore(CheckpointStore):
         import torch.distributed as dist
 
         super().__init__(folder, dataclasses.replace(here, ranks=ranks.n_ranks))
-        self._ranks, self._module = ranks, module
+        self._ranks = ranks
+        # Only here: while the model computes, FSDP puts whole parameters where sharded ones were,
+        # and a checkpoint is written at just that time.
+        self._rows = rows_of(module, ranks.rank, ranks.n_ranks)
         self._group: Any = dist.new_group(backend="gloo", timeout=ranks.timeout)
         self._last_step = -1  # ranks may see the folder at different moments
 
@@ -127,7 +130,6 @@ class ShardedStore(CheckpointStore):
 
     def _write_rows(self, new: Path, snapshot: Snapshot) -> None:
         new.mkdir(exist_ok=True)
-        rows = rows_of(self._module, self._ranks.rank, self._ranks.n_ranks)
         tensors = {
             f"{file}/{name}": tensor
             for file, named in snapshot.tensors.items()
@@ -141,7 +143,7 @@ class ShardedStore(CheckpointStore):
             "rows": {
                 name: dataclasses.asdict(found)
                 for name, tensor in tensors.items()
-                if (found := _rows_of_tensor(name, tensor, rows)) is not None
+                if (found := _rows_of_tensor(name, tensor, self._rows)) is not None
             },
             "random": snapshot.random,
             "file": dataclasses.asdict(hash_file(path)),
@@ -181,8 +183,7 @@ class ShardedStore(CheckpointStore):
         return self._read(self._folder / f"step-{step:08d}", trained)
 
     def _tensors(self, path: Path) -> dict[str, dict[str, Tensor]]:
-        rank, n_ranks = self._ranks.rank, self._ranks.n_ranks
-        return read_rows(path, rows_of(self._module, rank, n_ranks), rank, n_ranks)
+        return read_rows(path, self._rows, self._ranks.rank, self._ranks.n_ranks)
 
     def _random(self, path: Path, of_main: Mapping[str, str]) -> Mapping[str, str]:
         index = path / f"{_name(self._ranks.rank)}.json"
