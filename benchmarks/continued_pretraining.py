@@ -4,7 +4,7 @@
     python benchmarks/continued_pretraining.py --results FILE            # the tables alone
 
 RUN is what `rinsho run runs/real-small.toml --data DIR --out RUN` leaves: documents and a
-tokenizer. A base of the `demo` shape learns the general sources alone; then `pretrain --base`
+tokenizer. A small base learns the general sources alone; then `pretrain --base`
 learns the medical ones, with a share of general text mixed in. Held-out documents (validation and
 test splits; no model learned them) are scored before and after in bits per byte. A finished model
 is one JSON line in FILE, so the run can be stopped and goes on where it was.
@@ -39,6 +39,7 @@ SOURCES = {
         "gov_covid19_2020", "medical_ai_course", "med_student_notes",
     ),
 }  # fmt: skip
+SHAPE = {"d_model": 192, "n_layers": 3, "n_heads": 3, "n_kv_heads": 1, "d_ff": 512}
 Row = dict[str, Any]
 
 
@@ -86,7 +87,8 @@ def continue_base(scratch: Path, share: float, seed: int, given: argparse.Namesp
 def new_config(given: argparse.Namespace, seed: int, **more: Any) -> PretrainConfig:
     """Return the settings that base and continuation share."""
     same = {
-        "preset": "demo", "context_length": 512, "batch_tokens": 2_048, "micro_batch_tokens": 2_048,
+        "preset": "demo", "model": SHAPE, "context_length": 512, "batch_tokens": 2_048,
+        "micro_batch_tokens": 2_048,
         "max_epochs": 20, "threads": given.threads, "evaluate_every_steps": 100_000, "seed": seed,
         "max_validation_tokens": 2_048,
     }  # fmt: skip
@@ -189,12 +191,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, default=Path("continued"))
-    parser.add_argument("--base-tokens", type=int, default=1_000_000)
-    parser.add_argument("--tokens", type=int, default=200_000)
+    parser.add_argument("--base-tokens", type=int, default=600_000)
+    parser.add_argument("--tokens", type=int, default=120_000)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.3, 0.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--max-chars", type=int, default=3_000, help="of a held-out document")
+    parser.add_argument("--max-chars", type=int, default=2_000, help="of a held-out document")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     if given.run is not None:
