@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -219,20 +220,29 @@ def test_a_loss_that_is_no_number_names_step_and_documents(
     assert list(tmp_path.iterdir()) == [], "no checkpoint of broken weights"
 
 
-def test_a_step_without_a_counted_label_is_refused(
+def with_mask(split: TokenSplit, loss_mask: np.ndarray) -> TokenSplit:
+    parts = (split.document_starts, split.ids, split.sources, split.groups, split.n_bytes)
+    return TokenSplit(split.tokens, loss_mask, *parts)
+
+
+def test_epochs_without_a_counted_label_are_refused(
     decoder: Decoder, split: TokenSplit, config: PretrainConfig, n_bytes: np.ndarray, tmp_path: Path
 ) -> None:
-    masked = TokenSplit(
-        split.tokens,
-        np.zeros_like(split.loss_mask),
-        split.document_starts,
-        split.ids,
-        split.sources,
-        split.groups,
-        split.n_bytes,
-    )
-    with pytest.raises(NothingToLearn, match="step 1"):
+    masked = with_mask(split, np.zeros_like(split.loss_mask))
+    with pytest.raises(NothingToLearn, match="0 labels"):
         loop_over(decoder, masked, config, n_bytes, tmp_path).run("", "")
+
+
+def test_a_step_of_prompts_alone_changes_nothing(
+    decoder: Decoder, split: TokenSplit, config: PretrainConfig, n_bytes: np.ndarray, tmp_path: Path
+) -> None:
+    one_document = np.zeros_like(split.loss_mask)
+    one_document[: split.document_starts[1]] = 1
+    masked = with_mask(split, one_document)
+    finished = loop_over(decoder, masked, config, n_bytes, tmp_path).run("", "")
+    assert finished.n_steps == config.n_steps
+    losses = [line["loss"] for line in finished.log]
+    assert any(a == b for a, b in itertools.pairwise(losses)), "a step had no label of its own"
 
 
 def test_memory_that_torch_cannot_get_is_an_error_of_ours(config: PretrainConfig) -> None:

@@ -103,6 +103,7 @@ class Loop(Generic[BatchT]):
         self._n_steps = planned_steps(config, objective)
         self._must_stop = False
         self._documents: Sequence[str] = ()  # of the step that runs
+        self._n_steps_without_labels = 0  # one after another, until now
 
     def run(
         self, ja: str, en: str, patience: int | None = None, *, keeps_best: bool = True
@@ -117,7 +118,7 @@ class Loop(Generic[BatchT]):
 
         Raises:
             LossNotFinite: The loss or its gradient is no number; checkpoints are untouched.
-            NothingToLearn: A step without a counted label.
+            NothingToLearn: No step of two epochs, or of the run, has a counted label.
             KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was saved first.
         """
         self._keeps_best = keeps_best
@@ -201,9 +202,9 @@ class Loop(Generic[BatchT]):
         """Add up the gradients of a step and clip them; return its loss in nats per label."""
         self._documents = list(dict.fromkeys(id_ for b in batches for id_ in b.document_ids))
         n_counted = sum(batch.n_counted for batch in batches)
+        self._n_steps_without_labels = 0 if n_counted else self._n_steps_without_labels + 1
         if n_counted == 0:
-            where = f"step {self._state.step + 1}"
-            raise NothingToLearn(where=where, expected="the loss mask", found="0 labels")
+            return self._pass_over()
         loss = torch.zeros((), dtype=torch.float64, device=self._session.device)
         for batch, weight in self._session.ranks.share([b for b in batches if b.n_counted]):
             with self._session.computing():
@@ -217,6 +218,17 @@ class Loop(Generic[BatchT]):
         if not (math.isfinite(total) and math.isfinite(_number(norm))):
             self._refuse(self._state.step + 1)
         return total
+
+    def _pass_over(self) -> float:
+        """Let a step of prompts alone change nothing; return the loss of the step before."""
+        state = self._state
+        two_epochs = 2 * self._objective.n_steps(
+            state.epoch
+        )  # one may begin, the next end with one
+        if self._n_steps_without_labels >= min(two_epochs, self._n_steps):
+            where = f"step {state.step + 1}"
+            raise NothingToLearn(where=where, expected="the loss mask", found="0 labels")
+        return float(state.log[-1]["loss"]) if state.log else 0.0
 
     def _refuse(self, step: int) -> None:
         raise LossNotFinite(where=f"step {step}", found=_name_documents(self._documents))
