@@ -74,6 +74,11 @@ def test_auto_compiles_long_runs_alone() -> None:
     assert not pays(torch.device("mps"), 10_000_000, 8_000_000)
 
 
+def test_auto_compiles_nothing_where_the_clock_ends_a_run_soon() -> None:
+    assert not pays(CPU, 10_000_000, 8_000_000, max_minutes=6)
+    assert pays(CPU, 10_000_000, 8_000_000, max_minutes=60)
+
+
 def test_without_a_compiler_auto_says_so_and_a_wish_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

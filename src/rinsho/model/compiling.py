@@ -20,6 +20,7 @@ _compiled: dict[Callable[..., Any], Any] = {}
 # A run shorter than this ends before the minute of compiling is won back: on two CPU cores this is
 # a quarter of an hour, on an H200 half a minute.
 _MIN_FLOPS = {"cpu": 1e14, "cuda": 1e16}
+_MIN_MINUTES = {"cpu": 15.0, "cuda": 2.0}  # the same, of a run that ends by the clock
 
 
 def missing_compiler(device: torch.device) -> str | None:
@@ -30,13 +31,22 @@ def missing_compiler(device: torch.device) -> str | None:
     return None if shutil.which(compiler) else compiler
 
 
-def pays(device: torch.device, n_parameters: int, n_tokens: int) -> bool:
-    """Return whether a run of so many tokens is long enough to win back the compiling."""
-    return 6 * n_parameters * n_tokens >= _MIN_FLOPS.get(device.type, float("inf"))
+def pays(
+    device: torch.device, n_parameters: int, n_tokens: int, max_minutes: float | None = None
+) -> bool:
+    """Return whether a run is long enough to win back the compiling."""
+    never = float("inf")
+    if max_minutes is not None and max_minutes < _MIN_MINUTES.get(device.type, never):
+        return False
+    return 6 * n_parameters * n_tokens >= _MIN_FLOPS.get(device.type, never)
 
 
 def compile_decoders(
-    module: nn.Module, asked: Literal["auto"] | bool, device: torch.device, n_tokens: int
+    module: nn.Module,
+    asked: Literal["auto"] | bool,
+    device: torch.device,
+    n_tokens: int,
+    max_minutes: float | None = None,
 ) -> bool:
     """Compile the decoders in a module if that is asked for; return whether it was done.
 
@@ -48,13 +58,16 @@ def compile_decoders(
         asked: The key `compile`.
         device: Where it is trained.
         n_tokens: Of the whole run.
+        max_minutes: When it ends at the latest, if the clock ends it.
 
     Raises:
         InvalidValue: It is asked for and the machine has no compiler.
     """
     decoders = [part for part in module.modules() if hasattr(part, "compile_blocks")]
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
-    wanted = pays(device, n_parameters, n_tokens) if asked == "auto" else asked
+    wanted = asked
+    if asked == "auto":
+        wanted = pays(device, n_parameters, n_tokens, max_minutes)
     if not (wanted and decoders):
         return False
     missing = missing_compiler(device)
