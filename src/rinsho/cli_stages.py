@@ -284,13 +284,26 @@ def encode(
     tokenizer: TokenizerOption = None,
     set_: SetOption = None,
     name: NameOption = None,
+    data: DataOption = None,
     noncommercial: NoncommercialOption = False,
     show: ShowOption = 0,
 ) -> None:
-    """Turn documents or conversations into memory-mapped tokens with a loss mask."""
+    """Turn documents or conversations into memory-mapped tokens with a loss mask.
+
+    `[[encode.files]]` names tuning data: Alpaca, messages or ShareGPT, or multiple-choice questions
+    in Japanese, English or both. `--show 3` prints what is learned of three, token by token.
+    """
     inputs = {"documents": documents, "tokenizer": tokenizer}
     _stage(
-        "encode", run_file, out, set_, name, inputs=inputs, show=show, noncommercial=noncommercial
+        "encode",
+        run_file,
+        out,
+        set_,
+        name,
+        inputs=inputs,
+        show=show,
+        data=data,
+        noncommercial=noncommercial,
     )
 
 

@@ -41,7 +41,7 @@ def run_stage(
     arguments: dict[str, Any] = {}
     for slot in stage.slots:
         folders = list(inputs.get(slot.name, ()))
-        if slot.is_required and not folders:
+        if slot.is_required and not slot.is_replaceable and not folders:
             raise MissingInput(where=f"rinsho {stage.verb}", expected=slot.name)
         if folders:
             arguments[slot.name] = folders if slot.is_many else folders[0]

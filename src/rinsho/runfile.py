@@ -47,6 +47,7 @@ class Slot:
     is_many: bool = False
     is_required: bool = True
     takes_last: bool = False  # of many, only the last one where the run file names none
+    is_replaceable: bool = False  # a required one that a stage's own files can stand for
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ STAGES: dict[str, Stage] = {
             "rinsho.encoding.encode",
             "tokens",
             (
-                Slot("documents", _DOCUMENTS, is_many=True),
+                Slot("documents", _DOCUMENTS, is_many=True, is_replaceable=True),
                 Slot("tokenizer", ("train-tokenizer", "extend-tokenizer", *_WEIGHTS)),
             ),
-            takes_terms=True,
+            takes_data=True,
         ),
         Stage(
             "measure-tokenizer",

@@ -14,20 +14,23 @@ from pydantic import Field
 
 from rinsho.console import progress
 from rinsho.corpus.document import Document, read_documents
-from rinsho.corpus.licenses import check_folders
+from rinsho.corpus.licenses import check_folders, license_name
 from rinsho.corpus.sample import highest_key, sample_key
 from rinsho.corpus.splits import SPLITS, split_of
 from rinsho.encoding.conversation import Encoded, encode_either
+from rinsho.encoding.conversation_files import (
+    ConversationFile,
+    FoundFile,
+    find_files,
+    hash_files,
+    read_conversations,
+)
 from rinsho.encoding.token_shard import TokenDocument, TokenWriter
-from rinsho.errors import NothingToRead
+from rinsho.errors import InvalidValue, MissingInput, NothingToRead
 from rinsho.manifest import FinishedFolder, Manifest, door, new_folder, open_folder
 from rinsho.runfile import StageConfig
-from rinsho.tokenizer.tokenizer import (
-    TOKENIZER_STAGES,
-    Tokenizer,
-    copy_tokenizer,
-    read_tokenizer,
-)
+from rinsho.tokenizer.opening import open_tokenizer
+from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 
 _MAX_KEY = 2**63 - 1
 
@@ -45,7 +48,17 @@ class EncodeConfig(StageConfig):
     )
     max_documents: int | None = Field(None, gt=0, description="documents, at most")
     max_tokens: int | None = Field(None, gt=0, description="tokens, at most, repeats included")
-
+    files: tuple[ConversationFile, ...] = Field(
+        (),
+        description="files of conversations: Alpaca, messages or ShareGPT, questions",
+        exclude_if=lambda files: not files,  # folders of before this key keep their identity
+    )
+    max_document_tokens: int | None = Field(
+        None,
+        gt=1,
+        description="longer documents are left out and counted: the context of the model",
+        exclude_if=lambda limit: limit is None,
+    )
     allow_licenses: tuple[str, ...] = Field(
         (),
         description="licenses that you may use, where rinsho refuses or does not know them",
@@ -84,13 +97,31 @@ class Shown:
         return f"{self.id} ({n_learned} of {len(self.tokens)} tokens learned)\n{shown}\n"
 
 
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Where the documents of a run come from: folders, and files of conversations."""
+
+    folders: Sequence[FinishedFolder]
+    files: Sequence[FoundFile]
+
+    def __iter__(self) -> Iterator[Document]:
+        return self.read(Counter())
+
+    def read(self, left_out: Counter[str]) -> Iterator[Document]:
+        """Yield every document; count what a file holds and is none."""
+        for folder in self.folders:
+            yield from read_documents(folder.path)
+        yield from read_conversations(self.files, left_out)
+
+
 @door
 def encode(
     config: EncodeConfig,
     *,
-    documents: Sequence[Path],
+    documents: Sequence[Path] = (),
     tokenizer: Path,
     out: Path,
+    data: Path | None = None,
     noncommercial: bool = False,
 ) -> Manifest:
     """Write token shards for every split, and the tokenizer beside them.
@@ -98,25 +129,39 @@ def encode(
     Args:
         config: `[encode]` of the run file.
         documents: Finished folders of documents.
-        tokenizer: A finished folder that has a tokenizer.
+        tokenizer: A finished folder that has a tokenizer, a Hugging Face folder, or a hub id in the
+            local cache.
         out: The tokens folder to make.
+        data: The data folder, below which `files` may lie.
         noncommercial: Whether non-commercial licenses may be used.
 
     Raises:
-        LicenseRefused: A folder holds, or was made from, what the run may not use.
+        LicenseRefused: A folder or file holds, or was made from, what the run may not use.
         NothingToRead: No document is of the kind that the config asks for.
+        MissingInput: There are neither folders nor files.
+        BrokenRecord, NotText, PathMissing: As `read_conversations` and `find_files`.
+        TemplateRefused: The tokenizer's chat template cannot write a conversation.
     """
-    folders = [open_folder(path, "collect", "synthesize") for path in documents]
-    opened = open_folder(tokenizer, *TOKENIZER_STAGES)
-    check_folders([*folders, opened], config.allow_licenses, noncommercial=noncommercial)
-    inputs = {"documents": folders, "tokenizer": opened}
-    with new_folder(out, stage="encode", config=config, inputs=inputs) as folder:
+    texts = _open_texts(config, documents, data, noncommercial=noncommercial)
+    opened = open_tokenizer(tokenizer)
+    check_folders(opened.finished, config.allow_licenses, noncommercial=noncommercial)
+    inputs = {
+        "documents": texts.folders,
+        "tokenizer": opened.source,
+        **({"files": hash_files(texts.files)} if texts.files else {}),
+    }
+    is_private = any(file.is_private for file in config.files)
+    with new_folder(
+        out, stage="encode", config=config, inputs=inputs, is_private=is_private
+    ) as folder:
+        folder.licenses.update(license_name(file.license) for file in config.files)
+        folder.attributions.update(file.attribution for file in config.files if file.attribution)
         copy_tokenizer(opened.path, folder.path)
         used = read_tokenizer(folder.path)
         with TokenWriter(folder.path, used.vocab_size) as writer:
-            counts = _write(config, folders, used, writer)
+            counts = _write(config, texts, used, writer)
         if counts.is_empty:
-            raise NothingToRead(where="documents", expected=f'documents for what = "{config.what}"')
+            raise _nothing(config, counts)
         folder.count(splits=counts.splits, sources=counts.sources, left_out=counts.left_out)
         folder.count(vocab_size=used.vocab_size, tokenizer_sha256=used.sha256)
     assert folder.manifest is not None  # written on leaving `with`
@@ -127,23 +172,47 @@ def show_encode(
     config: EncodeConfig,
     n: int,
     *,
-    documents: Sequence[Path],
+    documents: Sequence[Path] = (),
     tokenizer: Path,
+    data: Path | None = None,
     noncommercial: bool = False,
 ) -> Iterator[Shown]:
-    """Yield the first `n` documents that `encode` would write, token by token."""
-    folders = [open_folder(path, "collect", "synthesize") for path in documents]
-    check_folders(folders, config.allow_licenses, noncommercial=noncommercial)
-    used = read_tokenizer(tokenizer)
-    for document in islice(_taken(config, folders), n):
+    """Yield the first `n` documents that `encode` would read, token by token."""
+    texts = _open_texts(config, documents, data, noncommercial=noncommercial)
+    used = read_tokenizer(open_tokenizer(tokenizer).path)
+    for document in islice(_taken(config, texts), n):
         encoded = encode_either(used, document)
         pairs = zip(encoded.tokens, encoded.loss_mask, strict=True)
         yield Shown(document.id, tuple((used.token_text(t), bool(m)) for t, m in pairs))
 
 
-def _taken(config: EncodeConfig, folders: Sequence[FinishedFolder]) -> Iterator[Document]:
-    for folder in folders:
-        yield from (d for d in read_documents(folder.path) if config.takes(d))
+def _open_texts(
+    config: EncodeConfig, documents: Sequence[Path], data: Path | None, *, noncommercial: bool
+) -> _Texts:
+    terms = {"noncommercial": noncommercial}
+    files = find_files(config.files, data, config.allow_licenses, **terms)
+    if config.files and config.what != "conversations":
+        where, expected = "[encode] what", 'what = "conversations" for files'
+        raise InvalidValue(where=where, found=config.what, expected=expected)
+    if not documents and not files:
+        raise MissingInput(where="rinsho encode", expected="documents")
+    folders = [open_folder(path, "collect", "synthesize") for path in documents]
+    check_folders(folders, config.allow_licenses, **terms)
+    return _Texts(folders, files)
+
+
+def _nothing(config: EncodeConfig, counts: _Counts) -> NothingToRead:
+    """Return the error of a run without a document, with what was left out and why."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.left_out.items()))
+    expected = f'documents for what = "{config.what}"'
+    return NothingToRead(where="documents" + f" ({reasons})" * bool(reasons), expected=expected)
+
+
+def _taken(
+    config: EncodeConfig, texts: _Texts, left_out: Counter[str] | None = None
+) -> Iterator[Document]:
+    read = iter(texts) if left_out is None else texts.read(left_out)
+    yield from (document for document in read if config.takes(document))
 
 
 def _zeros() -> Counter[str]:
@@ -173,16 +242,13 @@ class _Counts:
 
 
 def _write(
-    config: EncodeConfig,
-    folders: Sequence[FinishedFolder],
-    tokenizer: Tokenizer,
-    writer: TokenWriter,
+    config: EncodeConfig, texts: _Texts, tokenizer: Tokenizer, writer: TokenWriter
 ) -> _Counts:
     """Encode document by document; memory holds one, and a line about each."""
-    highest = _highest_key(config, folders, tokenizer)
+    highest = _highest_key(config, texts, tokenizer)
     counts = _Counts()
     with progress("符号化しています", "encoding", None, "MB") as advance:
-        for document in _taken(config, folders):
+        for document in _taken(config, texts, counts.left_out):
             advance(len(document.text.encode()) / 1e6)
             if sample_key(document) > highest:
                 counts.left_out["limit"] += 1
@@ -190,6 +256,9 @@ def _write(
             encoded = encode_either(tokenizer, document)
             if not encoded.n_learned:
                 counts.left_out["no answer to learn"] += 1
+                continue
+            if len(encoded.tokens) > (config.max_document_tokens or len(encoded.tokens)):
+                counts.left_out["too long"] += 1
                 continue
             for _ in range(config.n_repeats(document)):
                 writer.write(_token_document(document, encoded))
@@ -209,17 +278,15 @@ def _token_document(document: Document, encoded: Encoded) -> TokenDocument:
     )
 
 
-def _highest_key(
-    config: EncodeConfig, folders: Sequence[FinishedFolder], tokenizer: Tokenizer
-) -> int:
+def _highest_key(config: EncodeConfig, texts: _Texts, tokenizer: Tokenizer) -> int:
     """Return the sample key up to which both limits hold; each limit costs a pass of its own."""
     highest = _MAX_KEY
     if config.max_documents is not None:
-        keys = array("q", (sample_key(d) for d in _taken(config, folders)))
+        keys = array("q", (sample_key(d) for d in _taken(config, texts)))
         highest = highest_key(keys, [1] * len(keys), config.max_documents)
     if config.max_tokens is not None:
         keys, sizes = array("q"), array("q")
-        for document in _taken(config, folders):
+        for document in _taken(config, texts):
             if (key := sample_key(document)) <= highest:
                 n_tokens = len(encode_either(tokenizer, document).tokens)
                 keys.append(key)

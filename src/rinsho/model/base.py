@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 from rinsho.corpus.licenses import check_folders, is_allowed, license_name
 from rinsho.errors import (
     LicenseRefused,
-    MissingDependency,
-    ModelNotHere,
     PathMissing,
     ProgramRefused,
     UnknownArchitecture,
@@ -30,6 +28,7 @@ from rinsho.manifest import (
     open_folder,
 )
 from rinsho.model.architecture import CONFIG, from_transformers, read_config_file, refuse_pickles
+from rinsho.tokenizer.opening import find_model
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 WEIGHT_STAGES = ("pretrain", "finetune", "extend-weights", "export")
 # What a model folder is made of: weights, shape, tokenizer, chat template. Not README or pickles.
 _PARTS = (".safetensors", ".json", ".model", ".txt", ".jinja")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 _LICENSE = re.compile(r"^license:[ \t]*([^\s#]+)", re.MULTILINE)
 
 
@@ -101,7 +99,7 @@ def open_base(where: str | Path, *stages: str) -> Base:
         WeightsMismatch: config.json is damaged.
         MissingDependency: A hub id, and huggingface_hub is not installed.
     """
-    folder, name = _find(where)
+    folder, name = find_model(where)
     if (folder / MANIFEST).is_file():
         source = open_folder(folder, *(stages or WEIGHT_STAGES))
         return Base(name, folder, source)
@@ -112,30 +110,6 @@ def open_base(where: str | Path, *stages: str) -> Base:
         refuse_pickles(folder)
         raise PathMissing(where=f"{name}/model.safetensors")
     return Base(name, folder, _hash_parts(folder), _stated_license(folder))
-
-
-def _find(where: str | Path) -> tuple[Path, str]:
-    folder, written = Path(where), str(where)
-    if folder.is_dir():
-        return folder, folder.resolve().name
-    if not _HUB_ID.fullmatch(written):
-        raise PathMissing(where=folder.name)
-    return _from_cache(written), written
-
-
-def _from_cache(hub_id: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-    except ModuleNotFoundError:
-        raise MissingDependency(where=hub_id, found="huggingface_hub", expected="adapt") from None
-    repository, _, revision = hub_id.partition("@")
-    try:
-        found = snapshot_download(repository, revision=revision or None, local_files_only=True)
-    except (LocalEntryNotFoundError, HFValidationError):
-        wanted = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
-        raise ModelNotHere(where=hub_id, expected=wanted) from None
-    return Path(found)
 
 
 def _hash_parts(folder: Path) -> str:
