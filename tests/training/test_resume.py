@@ -180,7 +180,7 @@ def test_rows_longer_than_the_context_of_the_base_are_refused(
 def test_a_base_with_another_tokenizer_is_refused(
     weights: Path, documents: Path, config: PretrainConfig, tmp_path: Path
 ) -> None:
-    other = TrainTokenizerConfig(vocab_size=720, use_demo_lexicon=False)
+    other = TrainTokenizerConfig(vocab_size=700, use_demo_lexicon=False, max_piece_chars=2)
     train_tokenizer(other, documents=[documents], out=tmp_path / "tokenizer")
     tokens = tmp_path / "tokens"
     encode(EncodeConfig(), documents=[documents], tokenizer=tmp_path / "tokenizer", out=tokens)
