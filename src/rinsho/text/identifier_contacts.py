@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder
+from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder, first_of
 from rinsho.text.identifier_patterns import DASH, GAP, PREFECTURE
 
 _DIGITS = "0123456789"
@@ -24,9 +24,16 @@ _BOXED = r"0(?:[ |]{1,2}[0-9]){9,10}"  # one digit a box
 _LOCAL = rf"[0-9]{{2,4}}{_JOINT}[0-9]{{4}}番?"
 _SLASHED = r"0[0-9]{1,3}/[0-9]{1,4}/[0-9]{4}"
 _FOREIGN = rf"\+[1-9][0-9]{{0,2}}(?:[ ]?{DASH}?[ ]?[0-9]{{2,4}}){{2,4}}"
+_SPOKEN = "(?:の、?|、の?)"  # 080の1234、5678
+_MOBILE_SPOKEN = rf"0[5-9]0{_SPOKEN}[0-9]{{4}}{_SPOKEN}[0-9]{{4}}"
+_WAVED = r"0[0-9]{1,3}[~〜～][0-9]{2,4}[~〜～][0-9]{4}"
 _KANJI_DIGIT = "[〇一二三四五六七八九零]"
-_IN_KANJI = rf"[〇零]{_KANJI_DIGIT}{{1,3}}(?:{_JOINT}|、の?){_KANJI_DIGIT}{{1,4}}(?:{_JOINT}|、の?){_KANJI_DIGIT}{{3,4}}"
-_NOT_INSIDE = rf"(?<![0-9A-Za-z_+.#])(?<![0-9][/,])(?<![0-9]{DASH})"
+_MOBILE_IN_KANJI = rf"[〇零][五六七八九][〇零](?:{DASH}|{_SPOKEN})?{_KANJI_DIGIT}{{4}}(?:{DASH}|{_SPOKEN})?{_KANJI_DIGIT}{{4}}"
+_IN_KANJI = rf"[〇零]{_KANJI_DIGIT}{{1,3}}(?:{_JOINT}|{_SPOKEN}){_KANJI_DIGIT}{{1,4}}(?:{_JOINT}|{_SPOKEN}){_KANJI_DIGIT}{{3,4}}"
+_NOT_INSIDE = (
+    rf"(?<![0-9A-Za-z_+.#])(?:(?<![0-9][/,])|(?=0[0-9]{{1,3}}{DASH}[0-9]{{2,4}}{DASH}[0-9]{{4}}))"
+    rf"(?<![0-9]{DASH})"
+)
 _NOT_LONGER = rf"(?![0-9A-Za-z])(?!{DASH}[0-9])(?![.,][0-9])"
 _PHONE_CUES = (
     "TEL Tel tel FAX Fax fax ファックス ファクス ファクシミリ ﾌｧｯｸｽ 電話 携帯 連絡先 直通 ℡ ☎ 📞 📱 ✆ ☏ Phone phone"
@@ -41,15 +48,29 @@ _LABEL_REST = (
 )
 _CUED_PHONE = (
     rf"{_LABEL_REST}(?:\((?![0+])[^()\0\n]{{1,12}}\))?{GAP}(?:\((?![0+]))?(?:tel:|TEL:|Tel:)?"
-    rf"(?P<value>{_NUMBER}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
+    rf"(?P<value>{_NUMBER}|{_MOBILE_SPOKEN}|{_WAVED}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 # A dialogue: the words of the question stand between the cue and the number.
-_ASKED = rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
+_ASKED = rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_MOBILE_SPOKEN}|{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
 _EXTENSION_CUES = "内線 PHS phs Phs ピッチ ポケベル ext Ext EXT (内)"
 _EXTENSION = (
     rf"(?:番号|No|ension)?[.]?{GAP}(?P<value>[0-9]{{3,6}}(?:{DASH}[0-9]{{3,5}})?)"
     rf"(?![0-9.])(?!{DASH}[0-9])"
 )
+
+
+_MORE = re.compile(
+    rf"[、,/・][ ]?(?P<value>(?:[0-9]{{2,4}}{DASH})?[0-9]{{4}})(?![0-9])(?!{DASH}[0-9])"
+)
+_AFTER_PHONE = re.compile(r"(?:TEL|Tel|FAX|Fax|電話|携帯|連絡先|℡|☎)[^\0\n]{0,8}\0+\Z")
+
+
+def _one_more(text: str, place: int) -> tuple[int, int] | None:
+    """Read the end of a second number beside one that is masked: TEL 03-1234-5678、5679."""
+    match = _MORE.match(text, place)
+    if match is None or not _AFTER_PHONE.search(text, max(0, place - 40), place):
+        return None
+    return match.span("value")
 
 
 _TWO_DIGITS = re.compile(r"\(?0[26]\)?[^0-9]?[0-9]{4}[^0-9]")
@@ -96,6 +117,22 @@ _BARE_CODE = (
     rf"(?:{_BEFORE_PLACE}|(?=,?[ ]?(?:JAPAN|Japan|JPN|日本)))"
     rf"|[0-9]{{7}}(?=[ \t,|\"']{{1,4}}+{PREFECTURE}))"
 )
+_AFTER_LATIN = re.compile(
+    r"(?:-(?:shi|ku|cho|machi|gun|mura|ken|fu|to)|[Cc]ity|Tokyo|Osaka|Kyoto|Hokkaido|Japan|JAPAN|JP"
+    r"|[A-Z][a-z]{3,10}[ ]?,[ ]?[A-Z][a-z]{3,10})[ ]?,?[ ]\Z"
+)
+_LATIN_CODE = re.compile(rf"[0-9]{{3}}{DASH}[0-9]{{4}}(?!{DASH}|[0-9A-Za-z])")
+
+
+def _after_latin_place(text: str, place: int) -> tuple[int, int] | None:
+    """Read the code that ends an address in Latin letters."""
+    if text[place - 1 : place] != " ":
+        return None
+    match = _LATIN_CODE.match(text, place)
+    found = match and _AFTER_LATIN.search(text, max(0, place - 30), place)
+    return match.span() if match and found else None
+
+
 _POSTAL_CUES = (
     "郵便番号 郵便 〒番号 郵便No ZIP Zip zip ZipCode zipcode zip_code zipCode ZIPCODE postalCode postal_code"
     " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal ゆうびん ゆうびん番号 ユウビン ユウビン番号 JP"
@@ -119,7 +156,7 @@ _HOST = re.compile(
     rf"[A-Za-z0-9_-]{{1,63}}(?:{_DOT}[A-Za-z0-9-]{{1,63}}){{1,6}}"
     r"|\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|[0-9A-Za-zぁ-んァ-ヶー一-龠-]{1,30}\.(?:jp|com|net|org)"
 )
-_URL_REST = r"(?:(?![<>\"'`]|,(?![0-9a-z])|//)[!-~]){0,400}(?<=[A-Za-z0-9/=_~#-])"
+_URL_REST = r"(?:(?![<>\"'`]|,(?![0-9a-z])|//|/(?:FAX|TEL|Tel|Fax|ADDR|[Ee]-?[Mm]ail|mail|post_?code|zip|my_?number|ID|PID|[Nn]ame|DOB)[ ]?[:=])[!-~]){0,400}(?<=[A-Za-z0-9/=_~#-])(?:/(?=/))?"
 _URL = (
     rf"(?<![A-Za-z])(?:[hH](?:[tT]{{2}}|xx|\*\*)[pP][sS]?|ttps?|ftp):[ ]?//{_URL_REST}"
     rf"|(?<![A-Za-z0-9.@])[wW]{{3}}\.[A-Za-z0-9-]{{1,63}}\.{_URL_REST}"
@@ -180,7 +217,7 @@ CONTACT_RULES = (
     Rule(
         "postal_code",
         (Begin(_DIGITS, _DIGITS, _DIGITS, "\n 　,、(|\t\":・。]」>/;=)*■●'^"),),
-        finder(_BARE_CODE),
+        first_of(finder(_BARE_CODE), _after_latin_place),
         9,
     ),
     Rule(
@@ -219,6 +256,13 @@ CONTACT_RULES = (
         priority=8,
         before=r"(?<![一-龠ァ-ヶ])",
         has_digit=True,
+    ),
+    Rule("phone", (Begin("、,/・", _DIGITS + " ", _DIGITS, "\0"),), _one_more, 8),
+    Rule(
+        "phone",
+        (Begin("〇零", "五六七八九", "〇零"), Begin("0", "56789", "0")),
+        finder(rf"(?<![0-9〇零])(?:{_MOBILE_IN_KANJI}|{_MOBILE_SPOKEN})(?![0-9〇零])"),
+        10,
     ),
     cued("phone", ("電話",), _ASKED, _is_cued_phone, priority=8, has_digit=True),
     cued("phone", _EXTENSION_CUES.split(), _EXTENSION, priority=8, has_digit=True),

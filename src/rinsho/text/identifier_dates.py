@@ -61,7 +61,7 @@ _SHORT_YEAR = (
     rf"){_END}(?![./][0-9])"
 )
 _SHORT_YEAR_DASH = r"['’][0-9]{2}-[0-9]{1,2}-[0-9]{1,2}(?![0-9-])"
-_SLASH = r"(?:0?[1-9]|1[0-2])/(?:[12][0-9]|3[01]|0?[1-9])(?![0-9/.%])"
+_SLASH = r"(?:0?[1-9]|1[0-2])/(?:[12][0-9]|3[01]|0?[1-9])(?![0-9.%]|/[0-9])"
 _EVENT = (
     "(?:入院|退院|手術|受診|来院|外来|再診|初診|転院|転棟|施行|採血|撮影|検査|紹"
     "介|搬送|発症|発熱|死亡|永眠|開始|中止|終了|再開|退職|訪問"
@@ -71,7 +71,7 @@ _EVENT = (
     "|生検|血培|培養|透析|輸血|接種|説明|カンファ|再入院|再検|の|に|は)"
 )
 _SLASH_BEFORE = re.compile(
-    r"(?:^|[\n。、,(:|\t~〜～「→]|(?:予約|予定|外来|期日|締切|入院|退院|手術|受診|"
+    r"(?:^|[\n。、,(:|\t~〜～「→\[【/]|(?:予約|予定|外来|期日|締切|入院|退院|手術|受診|"
     r"来院|初診|再診|最終|前回|次回|採血|撮影|検査|発症|検体|OP|ope|本日|昨日"
     r"|翌日|同日|日付?|日時|施行|転院|搬送|開始|CT|MRI|XP|Xp)日?[ ]?[:は]?)[ ]{0,2"
     r"}(?:[-・#*●■◆▶>][ ]?)?\Z"
@@ -89,8 +89,8 @@ _FIRM_AFTER = re.compile(
     r"術|血液|X|胸|心|画像|夜|朝|夕)|CT|MRI|OP|ope|術|夜|朝|夕|早朝|午前|午後)"
 )
 _NOT_SLASH_BEFORE = re.compile(
-    r"(?:[上中下左右約全各のが/第]|Levine|LVSD|度|grade|Grade|視力|収縮期|雑音|ス"
-    r"コア|点|GCS|MMT|[0-9A-Za-z.])[ ]?\Z"
+    r"(?:[上中下左右約全各のが第]|PAGE:?|[Pp]age:?|頁:?|ページ:?|Levine|LVSD|度|grade|Grade|視力|収縮期|雑音|ス"
+    r"コア|点|GCS|MMT|[0-9A-Za-z.]/?)[ ]?\Z"
 )
 _NOT_SLASH_AFTER = re.compile(
     r"[ ]?(?:の力|程度|以上|以下|量|に減|に増|倍|収縮|度|点|視野|錠|[A-Za-z]|例|人|名|"
@@ -126,7 +126,7 @@ def is_day(value: str) -> bool:
 
 
 _SLASH_DAY = re.compile(_SLASH)
-_NO_FRACTION_AFTER = re.compile(r"[\s、。,;:)\]」|~〜～→\0]|[ぁ-ん一-龠ァ-ヶ]|$|" + DASH)
+_NO_FRACTION_AFTER = re.compile(r"[\s、。,;:()/\]」|~〜～→\0]|[ぁ-ん一-龠ァ-ヶ]|$|" + DASH)
 
 
 def _slash_day(text: str, place: int) -> tuple[int, int] | None:
@@ -147,7 +147,7 @@ def _slash_day(text: str, place: int) -> tuple[int, int] | None:
     is_range_end = re.compile(rf"[0-9]/[0-9]{{1,2}}[ ]?(?:[~〜～→]|{DASH})[ ]?\Z")
     if is_range_end.search(text, max(0, place - 8), place):
         return match.span()
-    is_alone = is_line_start and text[end : end + 1] in " \n)\t:,、|。"
+    is_alone = is_line_start and text[end : end + 1] in " \n)\t:,、|。]】/"
     return match.span() if is_alone else None
 
 
@@ -253,7 +253,7 @@ _BIRTH_YEAR = rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K}))[ ]?年"
 _ANY_BIRTH = (
     rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}"
     rf"|['’]?[0-9]{{2}}(?P<v>[./-])[0-9]{{1,2}}(?P=v)[0-9]{{1,2}}(?![0-9/])"
-    rf"|[0-9]{{2}}[ ]?年[ ]?{_N}[ ]?月[ ]?{_N}[ ]?日"
+    rf"|[0-9]{{1,2}}[ ]?年[ ]?{_N}[ ]?月[ ]?{_N}[ ]?日"
     rf"|(?:{_WEST}|{_ERA}[ ]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./-]{_N}[ ./-]{_N}(?![0-9])"
     rf"|{_MONTH_DAY}|{_BIRTH_YEAR}|[1-9]-[0-9]{{2}}[.-][0-9]{{2}}[.-][0-9]{{2}}|{_SLASH})"
 )
@@ -298,14 +298,19 @@ _IN_FIGURES = (
 _BEFORE_AGE = re.compile(rf"(?P<value>{_FULL})[ ]?[(、,/|\t ]{{1,3}}満?[0-9]{{1,3}}[ ]?\Z")
 _AFTER_AGE = re.compile("[歳才](?!時|で|に|の時|頃|ごろ|から|より|まで|の頃|未満|以)")
 _BEFORE_SEX = re.compile(rf"(?P<value>{_FULL})生?[、,/|\t ]{{1,3}}\Z")
+_AFTER_SEX = re.compile(
+    rf"(?:[男女]性?|[MF])[、,/|\t ]{{1,3}}(?P<value>{_FULL}|{_EIGHT})(?=生|[ ]?[\n,|\t]|[ ]?\(?[0-9]{{1,3}}[歳才]|$)"
+)
 _SEX = re.compile(r"[男女]性?(?![一-龠ぁ-ん])|[MF](?![A-Za-z0-9])")
 
 
 def _before_age_or_sex(text: str, place: int) -> tuple[int, int] | None:
-    """Read a full date before an age or a sex as a date of birth: 1950/3/4 (75歳), 1950/3/4 女."""
+    """Read a full date beside an age or a sex as a date of birth: 1950/3/4 (75歳), 女 1950/3/4."""
     is_age = text[place] in "歳才"
     if not (_AFTER_AGE if is_age else _SEX).match(text, place):
         return None
+    if not is_age and (after := _AFTER_SEX.match(text, place)):
+        return after.span("value") if is_day(after["value"]) else None
     before = _BEFORE_AGE if is_age else _BEFORE_SEX
     match = before.search(text, max(0, place - 32), place)
     return match.span("value") if match and is_day(match["value"]) else None

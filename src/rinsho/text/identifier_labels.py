@@ -50,7 +50,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     (
         "device_number",
         "シリアル|ｼﾘｱﾙ|serial|製造(?!販売)|ロット|ﾛｯﾄ|lot|バッチ|batch|udi|gs1|gtin|imei|機器|機械|器械|装置"
-        "|機番|製番|器番|号機|本体|機体|個体|デバイス|device|植込|植え込|埋込|リード|ジェネレータ|ステント"
+        "|me機器|機番|製番|器番|号機|本体|機体|個体|デバイス|device|植込|植え込|埋込|リード|ジェネレータ|ステント"
         "|ペースメーカ|人工関節|人工弁|人工内耳|ポンプ|センサ|補聴器|送信機|送信器|受信機|モニタ|除細動"
         "|crtd|crtp|icm|^icd|呼吸器|測定器|血糖計|cpap|透析装置|スコープ|濃縮器|インプラント|充電器"
         "|リモコン|プログラマ|電池|電極|バルブ|グラフト|義歯|義肢|眼内レンズ|iol|器材|院内管理|資産|備品|吸引器|血液バッグ|車体|製剤番号|^me(?:no|番|管理)|^s/?no$"
@@ -148,7 +148,8 @@ def _is_one_label(text: str, start: int) -> bool:
         return before not in _END_OF_LABEL and not before.isdigit()
     if before.isascii():
         return False
-    is_alone = start < 3 or text[start - 3] in _END_OF_LABEL
+    is_alone = start < 3 or text[start - 3] in _END_OF_LABEL | {"/"}
+    is_alone &= text[start + 1 : start + 2] == " "  # every letter stands apart
     return before not in _END_OF_LABEL and before >= "一" and is_alone
 
 
@@ -181,12 +182,16 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     if kind == "?":
         context = text[max(0, start - _N_CONTEXT) : start]
         kind = _kind_of_context(_END_OF_CONTEXT.split(context)[-1])
+    elif kind == "??" and (remark := _REMARK.match(text, end)):  # 管理番号(ME機器)
+        near = _kind_of_context(remark[1])
+        kind = near if near == "device_number" else "record_number"
     elif kind == "??":  # シリンジポンプ 管理番号: of the thing named before it, if one is
         near = _kind_of_context(text[max(0, start - _N_NEAR) : start])
         kind = near if near == "device_number" else "record_number"
     return cast("IdentifierKind | None", kind or None)
 
 
+_REMARK = re.compile(r"[ ]?\(([^()\0\n0-9]{1,12})\)")
 _END_OF_CONTEXT = re.compile(r"[。\n]| / ")
 
 

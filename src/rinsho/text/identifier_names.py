@@ -153,8 +153,7 @@ def _cue_finder(words: list[str], is_own: bool) -> Find:
                     start = title.end()
                 if (end := read_name(text, start, firmness)) is not None:
                     return start, end
-                is_cell = is_own and gap is _FIRM_GAP and (end := read_cell(text, start))
-                if is_cell:
+                if is_own and gap is _FIRM_GAP and (end := read_cell(text, start)) is not None:
                     return start, end
                 if text[place:cue_end] in _TITLES and (end := _after_title(text, start)):
                     return start, end

@@ -29,6 +29,10 @@ _KANJI_FOUR = "[〇一二三四五六七八九]{4}"
 _TWELVE = (  # in any groups
     rf"(?:[0-9](?:{_SPLIT}[0-9]){{11}}|{_KANJI_FOUR}(?:[ 、の-]?{_KANJI_FOUR}){{2}})"
 )
+_EVEN_TWELVE = (  # without a label: in groups alike, as nobody writes four measurements
+    rf"(?:[0-9]{{12}}|[0-9]{{4}}(?P<s>{_SPLIT})[0-9]{{4}}(?P=s)[0-9]{{4}}"
+    rf"|[0-9]{{6}}{_SPLIT}[0-9]{{6}}|[0-9](?:[ |][0-9]){{11}})"
+)
 
 _LICENSE = (
     rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠]{{1,2}}[医薬歯][ ]?[0-9]{{4,6}}"
@@ -167,8 +171,34 @@ def _before_license(text: str, place: int) -> tuple[int, int] | None:
     return match.span("value") if match else None
 
 
+_IN_BRACKETS = finder(
+    r"(?<=\0)\((?:ID[ :]?)?(?!0[0-9]{9,10}\)|0[0-9]{1,3}-)(?P<value>[0-9]{5,10}|[0-9]{2,4}-[0-9]{3,6}(?:-[0-9]{1,4})?)\)"
+)
+_SECOND = finder(r"(?<=\0)と(?P<value>[A-Z]{0,2}[0-9]{5,12})(?=の|、|が|で|に|。|は)")
+_IN_ROOM = finder(r"号室[ \t]{1,3}(?P<value>[0-9]{5,10})(?![0-9/.-])")
+_BEFORE_FILE = re.compile(r"(?<![0-9A-Za-z])(?P<value>[0-9]{5,12})\Z")
+_FILE = re.compile(r"_(?:[A-Z][A-Za-z]{1,14}_[A-Z]|[一-龠]{2})")
+
+
+def _before_file_name(text: str, place: int) -> tuple[int, int] | None:
+    """Read the number before a name in the name of a file: 00123456_YAMADA_TARO_CT.dcm."""
+    before = _BEFORE_FILE.search(text, max(0, place - 14), place)
+    return before.span("value") if before and _FILE.match(text, place) else None
+
+
 _LABELS = begins(_HEADS.words)
 NUMBER_RULES = (
+    Rule(
+        "record_number",
+        (
+            Begin("(", _DIGITS + "I", _DIGITS + "D", "\0"),
+            Begin("と", _DIGITS + _CAPITALS, "", "\0"),
+            Begin("号", "室", " \t"),
+            Begin("_", _CAPITALS + "".join(map(chr, range(0x4E00, 0x9FA1))), "", _DIGITS),
+        ),
+        first_of(_IN_BRACKETS, _SECOND, _IN_ROOM, _before_file_name),
+        6,
+    ),
     Rule("my_number", _LABELS, _labelled("my_number", _TWELVE, _has_two, _FAR), 2),
     Rule(
         "passport_number",
@@ -199,7 +229,7 @@ NUMBER_RULES = (
         "my_number",
         (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、。(|\t":;はが「[/の'),),
         finder(
-            rf"(?<![0-9A-Za-z.+{DASHES}])(?<![0-9][ ]){_TWELVE}(?![0-9A-Za-z.{DASHES}])",
+            rf"(?<![0-9A-Za-z.+{DASHES}])(?<![0-9][ ]){_EVEN_TWELVE}(?![0-9A-Za-z.{DASHES}])",
             lambda value: is_my_number(_digits(value)),
         ),
         10,

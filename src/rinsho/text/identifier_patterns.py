@@ -28,8 +28,8 @@ FIRM_GAP = (
     rf"(?:[ \t:=|→⇒>\]】』」〉》\n*]|(?<=[\"'])[,]|[\"'][:,]|,|{_TAG})"
     rf"(?:[ \t\n:;=|\"'\]】』」〉》*・>→⇒]|{_TAG}){{0,16}}+[\"'「『\[【〔〈《<]{{0,2}}+"
 )
-# The same; a blank alone is enough too.
-WIDE_GAP = FIRM_GAP.replace(r"(?:[ \t:=|", r"(?:(?<=[ \t])|[ \t:=|", 1)
+# The same; a blank alone is enough too, and a closing bracket: (住)東京都.
+WIDE_GAP = FIRM_GAP.replace(r"(?:[ \t:=|", r"(?:(?<=[ \t])|[ \t:=|)", 1)
 ERA_NAMES = "(?:明治|大正|昭和|平成|令和)"
 KANJI = "[一-龠々〆〇ヶ﨑髙𠀀-𯿿豈-﫿㐀-䶿]"
 # Flat lists of words: `re` looks for their first characters alone.

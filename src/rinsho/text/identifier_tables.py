@@ -114,19 +114,37 @@ def find_in_tables(
         end = _line_end(text, start)
         if place < done or place - start > _LONGEST_HEADER or end == len(text):
             continue
-        columns = [_LABELS.get(text[a:b].lstrip("・*-# ")) for a, b in _cells(text, start, end)]
+        mark = _mark(text[start:end])
+        columns = _columns(text, start, end, mark)
         done = end
+        if sum(column is not None for column in columns) < 2 and "," in text[place:end]:
+            mark = ","
+            columns = _columns(text, place, end, mark)  # other words stand before the first label
         if sum(column is not None for column in columns) >= 2:
-            done = yield from _rows(text, end + 1, columns, kinds)
+            done = yield from _rows(text, end + 1, columns, mark, kinds)
+
+
+def _mark(line: str) -> str:
+    return "|" if line.count("|") >= 2 else "\t" if "\t" in line else ","
+
+
+def _columns(text: str, start: int, end: int, mark: str) -> list[IdentifierKind | None]:
+    return [_LABELS.get(text[a:b].lstrip("・*-# ")) for a, b in _cells(text, start, end, mark)]
 
 
 def _rows(
-    text: str, start: int, columns: list[IdentifierKind | None], kinds: Collection[IdentifierKind]
+    text: str,
+    start: int,
+    columns: list[IdentifierKind | None],
+    mark: str,
+    kinds: Collection[IdentifierKind],
 ) -> Iterator[Identifier]:
     """Yield the cells of the lines that have as many cells as the header; return their end."""
     while start < len(text):
         end = _line_end(text, start)
-        cells = _cells(text, start, end)
+        cells = _cells(text, start, end, mark)
+        if mark == "," and not len(cells) < len(columns):
+            cells = _cells(text, start, _end_of_row(text, start, end, len(columns)), mark)
         if len(cells) != len(columns):
             break
         for (a, b), kind in zip(cells, columns, strict=True):
@@ -136,15 +154,30 @@ def _rows(
     return start
 
 
+_END_OF_ROW = re.compile(r"[ ]{2}|[、;\t]|[ ]?[/|]|, ?(?=[^,\n]{1,12}[:=])")
+
+
+def _end_of_row(text: str, start: int, end: int, n_columns: int) -> int:
+    """Return where the last cell of a row ends, if other words follow it in the line."""
+    place = start
+    for _ in range(n_columns - 1):
+        place = text.find(",", place, end) + 1
+        if not place:
+            return end
+    after = _END_OF_ROW.search(text, place, end)
+    comma = text.find(",", place, end)
+    ends = [one for one in (after.start() if after else end, comma) if one > 0]
+    return min(ends, default=end)
+
+
 def _line_end(text: str, start: int) -> int:
     end = text.find("\n", start)
     return len(text) if end < 0 else end
 
 
-def _cells(text: str, start: int, end: int) -> list[tuple[int, int]]:
+def _cells(text: str, start: int, end: int, mark: str) -> list[tuple[int, int]]:
     """Return the spans of the cells of a line, without blanks and quotation marks."""
     line = text[start:end]
-    mark = "|" if line.count("|") >= 2 else "\t" if "\t" in line else ","
     spans: list[tuple[int, int]] = []
     place = start
     for cell in line.split(mark):
