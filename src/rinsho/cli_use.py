@@ -86,6 +86,23 @@ def draw_embeddings(
     print(out)
 
 
+@use.command("draw-losses", rich_help_panel=USE)
+def draw_losses(
+    weights: Annotated[list[Path], typer.Argument(help="weights folders to compare")],
+    out: OutOption = Path("out/losses"),
+) -> None:
+    """Draw the losses and held-out measures of several runs in one figure.
+
+    Writes loss.svg, loss.png and runs.json, the best run first. `[pretrain.grid]` in a run file
+    makes variants and this figure by itself.
+    """
+    from rinsho.training.draw_losses import DrawLossesConfig
+    from rinsho.training.draw_losses import draw_losses as draw
+
+    draw(DrawLossesConfig(), weights=weights, out=out)
+    print(out)
+
+
 @use.command(rich_help_panel=USE)
 def serve(
     model: Annotated[

@@ -8,12 +8,13 @@ takes the last earlier folder of its kind, and `documents` takes every one:
     name = "tagger"
     inputs = { base = "weights", documents = "synthetic" }
     form = "tagging"
+
+`[pretrain.grid]` makes several steps of one: see `rinsho.grid`.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from rinsho.errors import (
     UnknownKey,
     UnknownStage,
 )
+from rinsho.grid import expand
+from rinsho.stages import STAGES, Stage
 
 
 class StageConfig(BaseModel):
@@ -38,166 +41,7 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One kind of folder that a stage reads."""
-
-    name: str  # the flag: --documents
-    kinds: tuple[str, ...]  # the stages that make such folders
-    is_many: bool = False
-    is_required: bool = True
-    takes_last: bool = False  # of many, only the last one where the run file names none
-    is_replaceable: bool = False  # a required one that a stage's own files can stand for
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One verb: where its function and config are, what it reads, how its folder is called."""
-
-    verb: str
-    module: str
-    folder: str
-    slots: tuple[Slot, ...] = ()
-    takes_data: bool = False  # reads files below --data
-    takes_remote: bool = False  # may ask an endpoint: --allow-remote
-    takes_terms: bool = False  # asks whether the licenses of its inputs allow the run
-
-    @property
-    def function_name(self) -> str:
-        """The verb as Python writes it."""
-        return self.verb.replace("-", "_")
-
-    @property
-    def config_name(self) -> str:
-        """The name of the config class."""
-        return "".join(word.title() for word in self.verb.split("-")) + "Config"
-
-    def config_class(self) -> type[StageConfig]:
-        """Import the stage's module (never torch) and return its config class."""
-        return getattr(importlib.import_module(self.module), self.config_name)
-
-
-_DOCUMENTS = ("collect", "synthesize")
 _FEW_NAMES = 12
-_WEIGHTS = ("pretrain", "finetune", "extend-weights")
-STAGES: dict[str, Stage] = {
-    stage.verb: stage
-    for stage in (
-        Stage(
-            "collect",
-            "rinsho.corpus.collect",
-            "documents",
-            (Slot("labels", ("label",), is_required=False),),
-            takes_data=True,
-        ),
-        Stage(
-            "synthesize",
-            "rinsho.corpus.synthesize",
-            "synthetic",
-            takes_data=True,
-            takes_remote=True,
-        ),
-        Stage(
-            "label",
-            "rinsho.corpus.label",
-            "labels",
-            (Slot("documents", _DOCUMENTS, is_many=True),),
-            takes_remote=True,
-        ),
-        Stage(
-            "train-tokenizer",
-            "rinsho.tokenizer.train_tokenizer",
-            "tokenizer",
-            (Slot("documents", _DOCUMENTS, is_many=True),),
-            takes_data=True,
-        ),
-        Stage(
-            "encode",
-            "rinsho.encoding.encode",
-            "tokens",
-            (
-                Slot("documents", _DOCUMENTS, is_many=True, is_replaceable=True),
-                Slot("tokenizer", ("train-tokenizer", "extend-tokenizer", *_WEIGHTS)),
-            ),
-            takes_data=True,
-        ),
-        Stage(
-            "measure-tokenizer",
-            "rinsho.tokenizer.measure_tokenizer",
-            "tokenizer-measure",
-            (
-                Slot("documents", _DOCUMENTS, is_many=True),
-                Slot("tokenizer", ("train-tokenizer",), is_many=True, is_required=False),
-            ),
-            takes_data=True,
-        ),
-        Stage(
-            "extend-tokenizer",
-            "rinsho.tokenizer.extend_tokenizer",
-            "extended-tokenizer",
-            (
-                Slot("base", ("train-tokenizer", *_WEIGHTS)),
-                Slot("documents", _DOCUMENTS, is_many=True),
-            ),
-            takes_data=True,
-        ),
-        Stage(
-            "extend-weights",
-            "rinsho.model.extend_weights",
-            "extended-weights",
-            (Slot("base", _WEIGHTS), Slot("tokenizer", ("extend-tokenizer",))),
-        ),
-        Stage(
-            "pretrain",
-            "rinsho.training.pretrain",
-            "weights",
-            (
-                Slot("tokens", ("encode",), is_many=True, takes_last=True),
-                Slot("base", _WEIGHTS, is_required=False),
-            ),
-            takes_terms=True,
-        ),
-        Stage(
-            "finetune",
-            "rinsho.training.finetune",
-            "finetuned",
-            (
-                Slot("base", _WEIGHTS),
-                Slot("tokens", ("encode",), is_required=False),
-                Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
-            ),
-            takes_data=True,
-        ),
-        Stage("export", "rinsho.model.export", "exported", (Slot("base", _WEIGHTS),)),
-        Stage(
-            "draw-embeddings",
-            "rinsho.evaluation.draw_embeddings",
-            "embeddings",
-            (Slot("model", _WEIGHTS),),
-        ),
-        Stage(
-            "answer",
-            "rinsho.evaluation.answer",
-            "answers",
-            (
-                Slot("model", _WEIGHTS, is_required=False),
-                Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
-            ),
-            takes_data=True,
-        ),
-        Stage(
-            "score",
-            "rinsho.evaluation.score",
-            "report",
-            (
-                Slot("answers", ("answer",), is_many=True),
-                Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
-                Slot("weights", _WEIGHTS, is_many=True, is_required=False),
-            ),
-            takes_data=True,
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +104,8 @@ def to_run_file(name: str, tables: Mapping[str, Any], overrides: Sequence[str] =
         _override(entries, override)
     steps: list[Step] = []
     for verb, entry in entries:
-        steps.append(_to_step(verb, dict(entry), steps))
+        for one_verb, one in expand(verb, entry, _folder_of(verb)):
+            steps.append(_to_step(one_verb, dict(one), steps))
     return RunFile(name, tuple(steps))
 
 
