@@ -8,7 +8,7 @@ import pytest
 
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item, Sources
-from rinsho.evaluation.engines import OneTask, SpanEngine
+from rinsho.evaluation.engines import EachTextOnce, OneTask, SpanEngine
 from rinsho.evaluation.head_engine import choice_shares, text_of
 from rinsho.evaluation.jmed_llm import read_task
 from rinsho.evaluation.parse import official_letter, parse_list
@@ -76,17 +76,24 @@ class TwoTasks:
 
     tasks = ("d", "m-key")
 
+    def __init__(self) -> None:
+        self.n_read = 0
+
     def spans(self, text: str) -> tuple[Span, ...]:
         return tuple(s for spans in self.spans_by_task([text])[0].values() for s in spans)
 
     def spans_by_task(self, texts: list[str]) -> list[dict[str, tuple[Span, ...]]]:
+        self.n_read += len(texts)
         return [{"d": (Span(0, 1, "d"),), "m-key": (Span(1, 2, "m-key"),)} for _ in texts]
 
 
 def test_an_entity_list_comes_from_the_task_called_like_its_tag() -> None:
-    tagger = TwoTasks()
+    slow = TwoTasks()
+    tagger = EachTextOnce(slow)
     engine = SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks})
     for tag, expected in (("d", "熱"), ("m-key", "薬")):
         asked = Item("e/1", "entities", "表現は？\n「熱薬」", gold=(expected,), tag=tag)
         found = engine.answer("e", asked, "extraction")
         assert parse_list(found.output).entities == (expected,)
+    assert slow.n_read == 1, "a document is read once for all of its questions"
+    assert tagger.spans("熱薬") == slow.spans("熱薬")

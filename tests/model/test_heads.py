@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from rinsho.errors import ModelCannot, TokenizerMismatch, WeightsMismatch
@@ -81,8 +83,18 @@ def test_texts_together_get_what_they_get_alone(tokenizer: Tokenizer) -> None:
 def test_the_vector_of_a_text_is_the_mean_over_its_tokens(tokenizer: Tokenizer) -> None:
     heads = new_heads(tokenizer)
     (rows,) = heads.rows(("心房細動あり。", None))
-    hidden = heads.decoder.forward_hidden(torch.tensor(rows[0]), [len(rows[0])], is_causal=False)
-    torch.testing.assert_close(heads.features([(rows,)])[0], hidden.mean(0))
+    tokens_T = torch.tensor(rows[0].tokens)
+    hidden_TD = heads.decoder.forward_hidden(tokens_T, [len(tokens_T)], is_causal=False)
+    torch.testing.assert_close(heads.features([(rows,)])[0], hidden_TD.mean(0))
+
+
+@given(words=st.lists(st.sampled_from(["発熱", "。", "\n", "胃潰瘍", "あり😀"]), max_size=200))
+def test_each_token_of_a_long_text_counts_once(tokenizer: Tokenizer, words: list[str]) -> None:
+    text = "".join(words)
+    (rows,) = new_heads(tokenizer).rows((text, None))
+    counted = [token for row in rows for token in row.tokens[row.first : row.last]]
+    assert counted == [tokenizer.bos_id, *tokenizer.encode(text)]
+    assert all(len(row) <= 64 for row in rows)
 
 
 def test_a_pair_becomes_both_vectors_their_distance_and_their_product(tokenizer: Tokenizer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -213,3 +214,24 @@ def test_where_two_windows_disagree_the_one_with_more_context_is_right() -> None
     cut, whole = Span(5, 8, "disease"), Span(5, 9, "disease")
     assert join_spans([(left, [cut]), (right, [whole])]) == [whole]
     assert join_spans([(left, [Span(7, 8, "drug")]), (right, [])]) == [], "not its core"
+
+
+@given(st.data())
+def test_joined_spans_are_in_order_and_none_is_left_out_for_one_that_is_not_there(
+    data: st.DataObject,
+) -> None:
+    offsets = tuple((n, n + 1) for n in range(30))
+    views = [Window((), offsets[:14], (0, 10)), Window((), offsets[6:24], (10, 20))]
+    views.append(Window((), offsets[16:], (20, 30)))
+    found: list[tuple[Window, list[Span]]] = []
+    for window in views:
+        first, last = window.offsets[0][0], window.offsets[-1][1]
+        edges = st.lists(st.integers(first, last), max_size=8, unique=True).map(sorted)
+        places = data.draw(edges)
+        pairs = zip(places[::2], places[1::2], strict=False)
+        found.append((window, [Span(a, b, "disease") for a, b in pairs]))
+    kept = join_spans(found)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(kept))
+    for window, spans in found:
+        for span in filter(window.answers_for, spans):
+            assert any(span.start < one.end and one.start < span.end for one in kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -32,6 +33,7 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     "head": {"choice": ("head",), "similarity": ("head",)},
     "kneser-ney": {"text": ("log-likelihood",)},
 }
+_N_TEXTS_REMEMBERED = 1_024  # the questions about a document are often far from each other
 # What each tag of the entity tasks asks for, in the labels of spans.
 _LABELS_OF_TAG = {"d": ("disease", "symptom"), "m-key": ("drug",), "m-val": ("dose",)}
 
@@ -74,6 +76,25 @@ class OneTask:
     def spans(self, text: str) -> tuple[Span, ...]:
         """Return the spans of a text."""
         return self._tagger.spans_by_task([text])[0][self._task]
+
+
+class EachTextOnce:
+    """A tagger that reads a document once for all of its questions."""
+
+    def __init__(self, tagger: TaskTagger) -> None:
+        self._tagger, self.tasks = tagger, tagger.tasks
+        self._by_task = functools.lru_cache(_N_TEXTS_REMEMBERED)(self._read)
+
+    def _read(self, text: str) -> dict[str, tuple[Span, ...]]:
+        return self._tagger.spans_by_task([text])[0]
+
+    def spans(self, text: str) -> tuple[Span, ...]:
+        """Return the spans of a text, those of all tasks together."""
+        return sort_spans(span for spans in self._by_task(text).values() for span in spans)
+
+    def spans_by_task(self, texts: Sequence[str]) -> list[dict[str, tuple[Span, ...]]]:
+        """Return the spans of each text."""
+        return [self._by_task(text) for text in texts]
 
 
 class SpanEngine:
@@ -145,7 +166,7 @@ def open_tagger(folder: Path) -> Engine:
     """Return a trained tagger."""
     from rinsho.model.tagger import load_tagger
 
-    tagger = load_tagger(folder)
+    tagger = EachTextOnce(load_tagger(folder))
     return SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks if task})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from rinsho.model.heads import Judgement, Text, TextHeads
 
 _PAIR = re.compile(r"\nS1: (.*)\nS2: (.*)\Z", re.DOTALL)
+N_TEXTS_REMEMBERED = 1_024  # a document has several questions, often far from each other
 _UNLIKELY = 1e-9  # probability of a choice that the head does not know
 
 
 class HeadEngine:
-    """Answers choices with a trained head; nothing is generated."""
+    """Answers choices with a trained head; nothing is generated, and no text is read twice."""
 
     def __init__(self, heads: TextHeads) -> None:
         self._heads = heads
+        self._judge = functools.lru_cache(N_TEXTS_REMEMBERED)(self._read)
 
     def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
         """Answer with the letter of a choice; with none where no choice is a label of the head.
@@ -38,7 +41,7 @@ class HeadEngine:
             found = f"a head of form {self._heads.form}"
             raise ModelCannot(where=item.id, found=found, expected="texts of its form")
         place = self._place(benchmark, item)
-        judgement = self._heads.judge([text])[0][place]
+        judgement = self._judge(text)[place]
         shares = choice_shares(item, judgement)
         best = max(range(len(shares)), key=shares.__getitem__) if any(shares) else None
         return Answer(
@@ -50,6 +53,9 @@ class HeadEngine:
             log_likelihoods=tuple(math.log(max(share, _UNLIKELY)) for share in shares),
             n_prompt_tokens=sum(len(row) for part in self._heads.rows(text) for row in part),
         )
+
+    def _read(self, text: Text) -> list[Judgement]:
+        return self._heads.judge([text])[0]
 
     def _place(self, benchmark: str, item: Item) -> int:
         """Return the task called like the item's tag or the benchmark, or the only one."""

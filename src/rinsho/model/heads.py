@@ -1,8 +1,9 @@
 """Heads over a whole text or a pair of texts: one class, several labels at once, or a number.
 
-A text goes through the decoder once for all tasks; its vector is the mean of its hidden states over
-all windows. The form "pooled" puts a linear layer on it (a pair is read as one text, a line each);
-the form "pair" reads both texts apart and puts the layer on (u, v, |u - v|, u * v).
+A text goes through the decoder once for all tasks; its vector is the mean of the hidden states of
+its tokens, each of them once where windows overlap. The form "pooled" puts a linear layer on it (a
+pair is read as one text, a line each); the form "pair" reads both texts apart and puts the layer on
+(u, v, |u - v|, u * v).
 
 Source:
     Reimers & Gurevych 2019, "Sentence-BERT", section 3; u * v: Conneau et al. 2017, "InferSent".
@@ -31,9 +32,29 @@ from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
 TextForm = Literal["pooled", "pair"]
 TaskKind = Literal["label", "labels", "value"]
 Text = tuple[str, str | None]  # a text, or a pair
-Rows = tuple[tuple[int, ...], ...]  # windows of one text, each behind `<s>`
 _FEATURES_OF_PAIR = 4
 _TOKENS_PER_BATCH = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A window of a text behind `<s>`, and the part of it that the text's vector is made of.
+
+    Attributes:
+        first, last: Half-open, in tokens; every token of the text lies in the part of one row, and
+            `<s>` in that of the first.
+    """
+
+    tokens: tuple[int, ...]
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        """Return the tokens that go through the decoder."""
+        return len(self.tokens)
+
+
+Rows = tuple[Row, ...]  # of one text
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +134,12 @@ class TextHeads(nn.Module):
 
     def _rows(self, text: str) -> Rows:
         size, bos = self.decoder.config.context_length - 1, self.tokenizer.bos_id
-        rows = tuple((bos, *w.tokens) for w in windows_of(self.tokenizer, text, size))
-        return rows or ((bos,),)
+        rows: list[Row] = []
+        for window in windows_of(self.tokenizer, text, size):
+            first = 1 + window.n_before
+            part = (first if rows else 0, first + window.n_core)
+            rows.append(Row((bos, *window.tokens), *part))
+        return tuple(rows) or (Row((bos,), 0, 1),)
 
     def features(self, texts: Sequence[tuple[Rows, ...]]) -> Tensor:
         """Return one vector a text: (N, D), or (N, 4 D) for pairs."""
@@ -126,14 +151,15 @@ class TextHeads(nn.Module):
         return torch.cat((u_ND, v_ND, (u_ND - v_ND).abs(), u_ND * v_ND), dim=-1)
 
     def _vectors(self, parts: Sequence[Rows]) -> Tensor:
-        """Return the mean of the hidden states of each part, over all of its windows."""
+        """Return the mean of the hidden states of each part, over all of its tokens."""
         device = next(self.decoder.parameters()).device
-        lengths = [len(row) for rows in parts for row in rows]
-        tokens = [token for rows in parts for row in rows for token in row]
-        tokens_T = torch.tensor(tokens, device=device)
+        rows = [row for part in parts for row in part]
+        lengths = [len(row) for row in rows]
+        tokens_T = torch.tensor([token for row in rows for token in row.tokens], device=device)
         hidden_TD = self.decoder.forward_hidden(tokens_T, lengths, is_causal=self.is_causal)
-        sizes = [sum(len(row) for row in rows) for rows in parts]
-        return torch.stack([part.mean(dim=0) for part in hidden_TD.float().split(sizes)])
+        pieces = hidden_TD.float().split(lengths)
+        own = (piece[row.first : row.last] for piece, row in zip(pieces, rows, strict=True))
+        return torch.stack([torch.cat([next(own) for _ in part]).mean(dim=0) for part in parts])
 
     def outputs(self, features_N: Tensor) -> list[Tensor]:
         """Return the outputs of each task, shape (N, outputs of the task)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ class Window:
     tokens: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]  # of each token, in code points of the whole text
     core: tuple[int, int]  # half-open, in code points
+    n_before: int = 0  # tokens of context in front of the core
+    n_core: int = 0  # tokens of the core
 
     def answers_for(self, span: Span) -> bool:
         """Say whether a span touches the core."""
@@ -46,7 +49,8 @@ def windows_of(tokenizer: Tokenizer, text: str, max_tokens: int) -> list[Window]
         tokens += some
         offsets += [(start + left, start + right) for left, right in places]
     if len(tokens) <= max_tokens:
-        return [Window(tuple(tokens), tuple(offsets), (0, len(text)))] if tokens else []
+        whole = Window(tuple(tokens), tuple(offsets), (0, len(text)), 0, len(tokens))
+        return [whole] if tokens else []
     n_around = min(N_OVERLAP, max_tokens // 4)
     found: list[Window] = []
     for first, last in windows(text, offsets, max_tokens - 2 * n_around):
@@ -56,7 +60,8 @@ def windows_of(tokenizer: Tokenizer, text: str, max_tokens: int) -> list[Window]
         while right > last and right < len(tokens) and _is_inside_character(offsets, right):
             right -= 1
         core = (offsets[first][0], offsets[last - 1][1])
-        found.append(Window(tuple(tokens[left:right]), tuple(offsets[left:right]), core))
+        inside = tuple(tokens[left:right]), tuple(offsets[left:right])
+        found.append(Window(*inside, core, first - left, last - first))
     return found
 
 
@@ -70,19 +75,17 @@ def join_spans(found: Iterable[tuple[Window, Sequence[Span]]]) -> list[Span]:
     A window answers for the spans that touch its core. Where two windows say different things
     about one place, the one that sees more around it is right.
     """
-    rows = [
-        (span, window.margin(span))
-        for window, spans in found
-        for span in spans
-        if window.answers_for(span)
-    ]
-    kept: list[tuple[Span, int]] = []
-    for span, margin in sorted(rows, key=lambda row: (row[0].start, -row[1], row[0].end)):
-        if not kept or kept[-1][0].end <= span.start:
-            kept.append((span, margin))
-        elif margin > kept[-1][1]:
-            kept[-1] = (span, margin)
-    return [span for span, _ in kept]
+    margins: dict[Span, int] = {}
+    for window, spans in found:
+        for span in filter(window.answers_for, spans):
+            margins[span] = max(window.margin(span), margins.get(span, 0))
+    kept: list[Span] = []
+    for span in sorted(margins, key=lambda one: (-margins[one], one)):
+        place = bisect.bisect(kept, span)
+        is_behind_one = place > 0 and kept[place - 1].end > span.start
+        if not (is_behind_one or (place < len(kept) and kept[place].start < span.end)):
+            kept.insert(place, span)
+    return kept
 
 
 def in_batches(rows: Sequence[tuple[int, Window]]) -> Iterator[Sequence[tuple[int, Window]]]:
