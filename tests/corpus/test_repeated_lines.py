@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rinsho.corpus.ngrams import Hashes
-from rinsho.corpus.repeated_lines import MAX_COUNT, LineCounts, Mask, drop_lines, line_hashes
+from rinsho.corpus.repeated_lines import (
+    MAX_COUNT,
+    LineCounts,
+    Mask,
+    drop_lines,
+    line_hashes,
+    line_hashes_of_all,
+)
 
 NOTICE = "当サイトでは利便性の向上のためにCookieを使用しています。"
 FOOTER = "このページに関するお問い合わせは総務課まで"
@@ -58,19 +65,40 @@ def test_lines_are_repeated_as_a_plain_count_says(documents: list[str], n: int) 
         assert counts.repeated(line_hashes(line), n)[0] == (n_documents >= n)
 
 
-@given(st.lists(texts, max_size=12), st.randoms(), st.integers(0, 12))
-def test_order_and_parts_make_no_difference(documents: list[str], random: Random, cut: int) -> None:
+@given(st.lists(texts, max_size=12), st.randoms())
+def test_order_makes_no_difference(documents: list[str], random: Random) -> None:
     whole = counted(documents)
     random.shuffle(documents)
-    first, second = counted(documents[:cut]), counted(documents[cut:])
-    first.merge(second)
-    assert (first.counters == whole.counters).all()
+    assert (counted(documents).counters == whole.counters).all()
+
+
+@given(st.lists(texts, max_size=12))
+def test_documents_counted_together_are_as_many(documents: list[str]) -> None:
+    together = LineCounts(N_COUNTERS)
+    together.add(np.concatenate([np.empty(0, np.uint64), *line_hashes_of_all(documents)]))
+    assert (together.counters == counted(documents).counters).all()
+
+
+blanks = st.sampled_from(["", " ", "\t", "\u2003", "\u3000 "])
+japanese = st.text("あ咳ーa1 、。", min_size=8, max_size=24)
+
+
+@given(st.lists(st.lists(st.tuples(blanks, japanese, blanks).map("".join)).map("\n".join)))
+def test_many_texts_have_the_hashes_that_each_has_alone(documents: list[str]) -> None:
+    for text, hashes in zip(documents, line_hashes_of_all(documents), strict=True):
+        counting = {
+            stripped
+            for line in text.split("\n")
+            if len(stripped := line.strip()) >= 15 and max(stripped) >= "ぁ"
+        }
+        assert sorted({int(line_hashes(line)[0]) for line in counting}) == hashes.tolist()
+        assert len(hashes) == len(counting)
 
 
 def test_counters_stop_at_their_highest() -> None:
     counts = counted([NOTICE] * 300)
     assert counts.counters.max() == MAX_COUNT
-    counts.merge(counted([NOTICE] * 10))
+    counts.add(np.repeat(line_hashes(NOTICE), 300))
     assert counts.repeated(line_hashes(NOTICE), MAX_COUNT)[0]
 
 

@@ -195,9 +195,8 @@ def _repeated_lines(
     if not least:
         return nothing, []
     counts = LineCounts()
-    for hashes, ordinals in _lines_of_kept(parts, cuts, rejected):
-        for one in np.split(hashes, np.flatnonzero(np.diff(ordinals)) + 1):
-            counts.add(one)
+    for hashes, _ in _lines_of_kept(parts, cuts, rejected):
+        counts.add(hashes)
     found: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
     for hashes, ordinals in _lines_of_kept(parts, cuts, rejected):
         is_repeated = counts.repeated(hashes, least)

@@ -78,13 +78,24 @@ def hash_ngrams(text: str | NDArray[np.unsignedinteger], n: int) -> Hashes:
     codes = code_points(text) if isinstance(text, str) else text
     if codes.shape[-1] < n:
         return np.empty((*codes.shape[:-1], 0), dtype=np.uint64)
-    hashes = codes.astype(np.uint64)
-    hashes *= _MIX_AGAIN
-    hashes ^= hashes >> np.uint64(32)
+    hashes = spread(codes)
     for step, multiplier in zip(_steps(n), _STEPS, strict=False):
         joined = hashes[..., :-step] * multiplier
         joined += hashes[..., step:]
         hashes = joined
+    return scramble(hashes)
+
+
+def spread(codes: NDArray[np.unsignedinteger]) -> Hashes:
+    """Return code points as numbers of 64 bits, for sums and products."""
+    hashes = codes.astype(np.uint64)
+    hashes *= _MIX_AGAIN
+    hashes ^= hashes >> np.uint64(32)
+    return hashes
+
+
+def scramble(hashes: Hashes) -> Hashes:
+    """Let every bit of a number change all others, in place; different ones stay different."""
     hashes ^= hashes >> np.uint64(32)
     hashes *= _MIX
     hashes ^= hashes >> np.uint64(32)

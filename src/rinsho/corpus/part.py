@@ -24,7 +24,7 @@ from rinsho.corpus.contamination import open_index
 from rinsho.corpus.coverage import Coverage
 from rinsho.corpus.document import Document, Rejection, to_json
 from rinsho.corpus.duplicates import N_BANDS, Fingerprint, fingerprints
-from rinsho.corpus.repeated_lines import line_hashes
+from rinsho.corpus.repeated_lines import line_hashes_of_all
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sieve import Judged, Sieve, open_sieve
 from rinsho.corpus.sources import Source, SourceRecord, read_source
@@ -97,7 +97,7 @@ def plan_parts(
                     "files": sha256,
                     "noncommercial": noncommercial,
                     "inputs": inputs,
-                    "format": 1,
+                    "format": 2,
                 }
             )
             name = f"{len(tasks):06d}-{hashlib.sha256(key).hexdigest()[:24]}"
@@ -264,7 +264,7 @@ class _PartWriter:
         all_judged = sieve.judge_all(documents, self.task.source.config)
         kept = [one.outcome for one in all_judged if isinstance(one.outcome, Document)]
         marks = iter(fingerprints([document.text for document in kept]))
-        lines = iter([self._hash_lines(document) for document in kept])
+        lines = iter(self._hash_lines(kept))
         judged = iter(all_judged)
         for number, record in enumerate(records, first):
             if self._has_enough():
@@ -327,12 +327,11 @@ class _PartWriter:
         self.n_chars += len(document.text)
         return DOCUMENT
 
-    def _hash_lines(self, document: Document) -> NDArray[np.uint64]:
+    def _hash_lines(self, documents: Sequence[Document]) -> list[NDArray[np.uint64]]:
         config, skipped = self.task.config, self.task.source.config.skip_rules
         is_judged = config.repeated_line_documents and "repeated_lines" not in skipped
-        if not is_judged or document.messages is not None:
-            return np.empty(0, np.uint64)
-        return line_hashes(document.text)
+        judged = [d.text if is_judged and d.messages is None else "" for d in documents]
+        return line_hashes_of_all(judged)
 
     def _columns(self) -> dict[str, Any]:
         columns: dict[str, Any] = {
