@@ -17,13 +17,14 @@ import pytest
 import torch
 from fastapi import FastAPI
 
-from rinsho.clinical.extract import Extractor, load_extractor
+from rinsho.clinical.extract import Extractor, JudgingEngine, load_extractor
 from rinsho.corpus.document import Document, Message, write_documents
 from rinsho.generation.decoder_model import load_language_model
 from rinsho.generation.language_model import LanguageModel
 from rinsho.manifest import new_folder
-from rinsho.model.checkpoint import save_weights
+from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.decoder import Decoder, new_decoder
+from rinsho.model.heads import TextHeads, TextTask
 from rinsho.model.loss import summed_cross_entropy
 from rinsho.model.presets import DecoderConfig
 from rinsho.runfile import StageConfig
@@ -99,6 +100,15 @@ def chat_model(chat_weights: Path) -> LanguageModel:
 @pytest.fixture(scope="session")
 def dictionary() -> Extractor:
     return load_extractor(None)
+
+
+@pytest.fixture(scope="session")
+def judging(chat_weights: Path) -> Extractor:
+    """A head over notes with a class, a number and several labels; one is named like markup."""
+    tasks = [TextTask("urgent", "label", ("yes", "no")), TextTask("days", "value", mean=3.0)]
+    tasks.append(TextTask(MARKUP, "labels", ("none",)))
+    heads = TextHeads(load_decoder(chat_weights), read_tokenizer(chat_weights), tasks)
+    return JudgingEngine(heads, "heads")
 
 
 @contextmanager

@@ -202,6 +202,17 @@ def test_without_a_model_chat_is_refused_and_extraction_works(
     assert [span["text"] for span in found["spans"]] == ["肺炎"]
 
 
+def test_a_head_over_notes_answers_its_questions(run_server: RunServer, judging: Extractor) -> None:
+    with run_server(create_app(None, judging)) as address:
+        found = httpx.post(f"{address}/v1/extract", json={"text": "肺炎で入院"}).json()
+        empty = httpx.post(f"{address}/v1/extract", json={"text": " "}).json()
+    assert found["engine"] == {"name": "heads", "kind": "model"}
+    assert [answer["task"] for answer in found["answers"]][:2] == ["urgent", "days"]
+    assert found["answers"][0]["probabilities"] == {"yes": 0.5, "no": 0.5}
+    assert found["answers"][1]["value"] == 3.0
+    assert found["spans"] == [] and "answers" not in empty
+
+
 def test_curl_gets_an_answer_and_a_stream(url: str, chat_model: LanguageModel, curl: str) -> None:
     def post(body: dict[str, object]) -> str:
         words = [curl, "-sS", "-N", f"{url}/v1/chat/completions", "-H"]

@@ -106,6 +106,22 @@ def test_the_csv_has_offsets_into_the_note(page: Page, tmp_path: Path) -> None:
     assert raw.decode("utf-8-sig").splitlines() == copied.splitlines()
 
 
+def test_the_answers_of_a_head_stand_above_the_note_as_text(
+    browser: Browser, run_server: RunServer, judging: Extractor
+) -> None:
+    with run_server(create_app(None, judging)) as address:
+        for page in opened(browser, address):
+            extract(page, NOTE)
+            expect(page.locator("#status")).to_contain_text("3 項目")
+            said = page.locator("#answers dd").all_inner_texts()
+            assert said == ["yes (50%)", "3", "該当なし"]
+            assert page.locator("#answers dt").all_inner_texts()[2].startswith("<img")
+            assert page.locator("mark").count() == 0
+            page.locator("#note").fill(" ")
+            page.locator("#extract").click()
+            expect(page.locator("#answers")).to_be_hidden()
+
+
 def test_a_cell_that_looks_like_a_formula_is_disarmed(page: Page) -> None:
     script = """async () => (await import('/spans.js')).toCsv(
         ['=1+1', '@x', '-2+3', '-2.5', 'a"b', 'a\\n=b'].map(

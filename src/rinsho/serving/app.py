@@ -33,7 +33,7 @@ PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("page", "ask", "server", "spans", "texts")
+        for name in ("page", "answers", "ask", "server", "spans", "texts")
     },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }

@@ -1,5 +1,6 @@
 // What the buttons do. Notes and answers reach the document as text only, never as markup.
 
+import { showAnswers } from "/answers.js";
 import { setUpAsking } from "/ask.js";
 import { post, problemText } from "/server.js";
 import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
@@ -44,6 +45,7 @@ function statusText() {
   if (state.problem) return problemText(state.problem, state.language, texts());
   if (result === null) return "";
   if (isStale()) return texts().stale;
+  if (result.answers.length > 0) return texts().judged(result.answers.length);
   if (result.spans.length === 0) return texts().foundNone;
   const more = result.spans.length > MAX_SHOWN ? ` ${texts().shown(MAX_SHOWN)}` : "";
   return texts().found(result.spans.length) + more;
@@ -56,6 +58,7 @@ function show() {
   get("legend").ariaLabel = texts().legend;
   showLegend(get("legend"), spans, texts());
   showRows(get("rows"), spans, texts());
+  showAnswers(get("answers"), state.result?.answers ?? [], texts());
   get("table-card").hidden = spans.length === 0;
   if (state.result) {
     showNote(get("reading"), state.result.text, spans, texts());
@@ -85,7 +88,8 @@ async function extract() {
   showStatus();
   try {
     const reply = await post("/v1/extract", { text });
-    state.result = { text, spans: (await reply.json()).spans };
+    const { spans, answers } = await reply.json();
+    state.result = { text, spans, answers: answers ?? [] };
   } catch (problem) {
     state.problem = problem;
   }
