@@ -109,7 +109,7 @@ def serve(
         Path | None, typer.Argument(help="weights folder to chat with; none: extraction alone")
     ] = None,
     extractor: Annotated[
-        Path | None, typer.Option("--extractor", help="tagging weights; none: dictionary")
+        Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
     ] = None,
     host: Annotated[str, typer.Option("--host", help="a loopback address")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one")] = 8000,
@@ -148,7 +148,7 @@ def generate(
 def extract(
     files: FilesArgument = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="tagging weights; none: dictionary and rules")
+        Path | None, typer.Option("--model", help="weights with a head; none: dictionary")
     ] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="repeat each text")] = False,
     format_: FormatOption = "auto",
@@ -157,7 +157,8 @@ def extract(
 ) -> None:
     """Find diseases, symptoms, drugs, doses, tests, values and body parts; JSON lines out.
 
-    Offsets are code points of the text as it was given. Works without any model.
+    A head over whole texts adds its answers. Offsets are code points of the text as it was given.
+    Works without any model.
     """
     from rinsho.clinical.extract import extract_notes, load_extractor, to_json_line
 

@@ -33,7 +33,7 @@ def serve(
 
     Args:
         model: Weights folder of a chat model; None: extraction and de-identification only.
-        extractor: Weights folder of a tagging model; None: dictionary and rules.
+        extractor: Weights folder with a head over texts; None: dictionary and rules.
         host: A loopback address.
         port: 0 takes a free one; the line that is printed has it.
 
