@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from rinsho.corpus.collection import MIB, Collection
@@ -154,7 +155,9 @@ def _write_tables(
         folder.count(benchmark_files_without_items=benchmarks["files_without_items"])
     write_file(folder.path / "removals.json", canonical_json(table) + b"\n")
     write_file(folder.path / "removals.txt", render_table(tallies).encode())
-    folder.keep_out_of_identity(draw_proportions(table, folder.path).name)  # no part of what it is
+    if find_spec("matplotlib") is not None:  # the extra `report`; a figure is no part of what it is
+        figures = draw_proportions(table, folder.path)
+        folder.keep_out_of_identity(*(path.name for path in figures))
 
 
 def _record(folder: OpenFolder, collection: Collection, tallies: Sequence[Tally]) -> None:
