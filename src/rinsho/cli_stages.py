@@ -356,6 +356,9 @@ def export(
     run_file: RunFileArgument,
     out: OutOption = Path("out/exported"),
     base: BaseOption = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", help="adapter folder to merge into --base")
+    ] = None,
     for_: Annotated[
         str | None, typer.Option("--for", help="the program: transformers or vllm")
     ] = None,
@@ -364,12 +367,14 @@ def export(
 ) -> None:
     """Write weights for another program: its form, its precision, in shards, logits proved.
 
-    `--base` is a weights folder, a Hugging Face folder or a hub id in the local cache. `--for vllm`
-    turns the two-matrix MLP into an equal Llama. Tokenizer and chat template go along as they are,
-    byte for byte; export.json tells how far the logits lie apart.
+    `--base` is a weights folder, a Hugging Face folder or a hub id in the local cache. `--adapter`
+    is merged into it (alone, as `--base`, an adapter finds its base beside it). `--for vllm` turns
+    the two-matrix MLP into an equal Llama. Tokenizer and chat template go along as they are, byte
+    for byte; export.json tells how far the logits lie apart.
     """
     chosen = [*(set_ or []), *([f"runtime={for_}"] if for_ else [])]
-    _stage("export", run_file, out, chosen, name, inputs={"base": base})
+    inputs = {"base": base, "adapter": adapter}
+    _stage("export", run_file, out, chosen, name, inputs=inputs)
 
 
 @stages.command(rich_help_panel=STAGE)

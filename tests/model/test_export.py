@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from rinsho.errors import InvalidValue, ModelCannot
 from rinsho.manifest import new_folder, open_folder, read_manifest
+from rinsho.model.base import load_trainable
 from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.export import ExportConfig, export
@@ -183,3 +184,51 @@ def test_the_same_export_again_is_the_one_that_is_there(base: Path, tmp_path: Pa
     other = export(config(), base=base, out=tmp_path / "other")
     assert first.run == again.run
     assert first.identity_hash == other.identity_hash
+
+
+def a_pair(folder: Path, size: float) -> tuple[Path, Path]:
+    """A Llama in bf16, and an adapter for it whose second matrices have this size."""
+    from rinsho.model.adapter import AdapterSettings, attach_adapter, save_adapter
+
+    shape = TWO_MATRIX.model_copy(update={"mlp": "gated", "tie_embeddings": False})
+    (folder / "base").mkdir()
+    save_weights(scrambled(shape), folder / "base", dtype=torch.bfloat16)
+    decoder: Any = load_trainable(folder / "base", dtype=torch.float32)
+    settings = AdapterSettings.model_validate({"rank": 4, "alpha": 8})
+    torch.manual_seed(0)
+    attach_adapter(decoder, settings)
+    with torch.no_grad():
+        for name, parameter in decoder.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=size)
+    (folder / "adapter").mkdir()
+    save_adapter(decoder, folder / "adapter", settings, "base")
+    return folder / "base", folder / "adapter"
+
+
+def test_a_merged_adapter_has_the_logits_that_peft_gives_it(tmp_path: Path) -> None:
+    peft: Any = pytest.importorskip("peft")
+    transformers: Any = pytest.importorskip("transformers")
+    base, adapter = a_pair(tmp_path, 0.2)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    theirs = peft.PeftModel.from_pretrained(plain, adapter)
+    with torch.no_grad():
+        expected = theirs.eval()(input_ids=TOKENS_BT).logits
+    for dtype, tolerance in (("fp32", 1e-4), ("keep", 0.5)):
+        out = tmp_path / dtype
+        manifest = export(config(dtype=dtype), base=base, adapter=adapter, out=out)
+        found = transformers.AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
+        with torch.no_grad():
+            assert_close(found(input_ids=TOKENS_BT).logits, expected, rtol=0, atol=tolerance)
+        assert manifest.identity.inputs["adapter"] and not (out / "adapter_config.json").exists()
+    assert manifest.counts["stored_precision"] == "bfloat16"
+    checks = json.loads((tmp_path / "keep" / "export.json").read_text())
+    assert checks["rounding_moves_logits_by"] < 0.1 * checks["adapter_moves_logits_by"]
+
+
+def test_an_adapter_that_16_bits_round_away_is_not_merged(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    base, adapter = a_pair(tmp_path, 1e-4)
+    with pytest.raises(InvalidValue, match="rounding"):
+        export(config(), base=base, adapter=adapter, out=tmp_path / "x")
+    export(config(dtype="fp32"), base=base, adapter=adapter, out=tmp_path / "y")

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from rinsho.errors import InvalidValue, ModelCannot, WeightsMismatch
-from rinsho.manifest import Manifest, OpenFolder, door, new_folder
+from rinsho.errors import InvalidValue, ModelCannot, PathMissing, WeightsMismatch
+from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, hash_file, new_folder
+from rinsho.model.adapted import open_adapted
+from rinsho.model.adapter import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    is_adapter,
+    merge_adapter,
+    open_adapter,
+)
 from rinsho.model.architecture import CONFIG
 from rinsho.model.base import Base, load_trainable, open_base
 from rinsho.model.card import CARD, write_model_card
@@ -24,6 +34,8 @@ if TYPE_CHECKING:
 
 CHECKS = "export.json"
 _MAX_DIFFERENCE = 1e-4  # of logits in fp32; what is more is another model
+# Of what an adapter changes in the logits, as root mean squares: what rounding may take away.
+_MAX_SHARE_LOST = 0.5
 _N_ROWS, _N_TOKENS = 2, 64  # what the logits are compared on
 _GENERATION = "generation_config.json"
 # A tokenizer and its chat template in any of their spellings, and the terms: byte for byte.
@@ -49,35 +61,75 @@ class ExportConfig(StageConfig):
 
 
 @door
-def export(config: ExportConfig, *, base: Path, out: Path) -> Manifest:
+def export(config: ExportConfig, *, base: Path, out: Path, adapter: Path | None = None) -> Manifest:
     """Write the weights of `base` in the form and precision of another program.
 
     Logits of the written folder are compared with those of the base before the folder is finished;
     `export.json` holds the differences. It takes four bytes of memory per parameter.
 
+    An adapter is added to the weights of its base in fp32, and the sums are rounded to the
+    precision that is asked for. The adapter of QLoRA goes into the weights that it was trained
+    beside in 4 bits, not into those.
+
     Args:
         config: `[export]` of the run file.
-        base: A weights folder, a Hugging Face folder, or a hub id in the local cache.
+        base: A weights folder, a Hugging Face folder, or a hub id in the local cache. An adapter
+            folder stands for the base that is found for it.
         out: The folder to write.
+        adapter: What is merged into the base: a folder of `finetune` or `pretrain`, or PEFT's.
 
     Raises:
         ModelCannot: A tagging head, or a tokenizer that the program cannot run.
         WeightsMismatch: The written weights give other logits than the base.
-        InvalidValue: The base holds numbers that the precision cannot.
+        InvalidValue: The base holds numbers that the precision cannot, or an adapter changes less
+            than the precision rounds away.
+        AdapterMismatch, MissingInput: The base is not the adapter's, or none is found.
         Everything that `open_base` and `load_trainable` raise.
     """
-    opened = open_base(base)
-    _refuse_what_cannot_go(config, opened)
-    inputs = {"base": opened.source}
-    with new_folder(out, stage="export", config=config, inputs=inputs) as folder:
-        opened.record_license(folder)
-        checks = _export(config, opened, folder)
+    model = _open(base, adapter)
+    _refuse_what_cannot_go(config, model.base)
+    with new_folder(out, stage="export", config=config, inputs=model.inputs) as folder:
+        model.base.record_license(folder)
+        checks = _export(config, model, folder)
         (folder.path / CHECKS).write_text(json.dumps(checks, indent=1) + "\n")
         folder.keep_out_of_identity(CHECKS)  # the last digits belong to the machine
-        _carry_files(opened, folder)
-        write_model_card(folder, "export", [opened.finished] if opened.finished else [])
+        _carry_files(model.base, folder)
+        made = (model.base.finished, model.finished_adapter)
+        write_model_card(folder, "export", [one for one in made if one is not None])
     assert folder.manifest is not None  # written on leaving `with`
     return folder.manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What is exported: a base, perhaps with an adapter."""
+
+    base: Base
+    adapter: Path | None = None
+    finished_adapter: FinishedFolder | None = None
+
+    @property
+    def inputs(self) -> dict[str, FinishedFolder | Sequence[FinishedFolder] | str]:
+        """Return what the manifest chains."""
+        found: dict[str, FinishedFolder | Sequence[FinishedFolder] | str] = {
+            "base": self.base.source
+        }
+        if self.adapter is not None:
+            hashed = hash_file(self.adapter / ADAPTER_WEIGHTS).sha256
+            found["adapter"] = self.finished_adapter or hashed
+        return found
+
+
+def _open(base: Path, adapter: Path | None) -> _Model:
+    if adapter is None and is_adapter(base):
+        finished, found = open_adapted(base)
+        return _Model(found, base, finished)
+    if adapter is None:
+        return _Model(open_base(base))
+    if not is_adapter(adapter):
+        raise PathMissing(where=f"{adapter.name}/{ADAPTER_CONFIG}")
+    finished, found = open_adapted(adapter, base)
+    return _Model(found, adapter, finished)
 
 
 def _refuse_what_cannot_go(config: ExportConfig, base: Base) -> None:
@@ -91,26 +143,33 @@ def _refuse_what_cannot_go(config: ExportConfig, base: Base) -> None:
         raise ModelCannot(where=base.name, found=found, expected=expected)
 
 
-def _export(config: ExportConfig, base: Base, folder: OpenFolder) -> dict[str, Any]:
+def _export(config: ExportConfig, model: _Model, folder: OpenFolder) -> dict[str, Any]:
     """Write the weights; return what was compared."""
     import torch
 
-    decoder = _weights(base)
+    decoder = load_trainable(model.base.path).eval()
     stored = decoder.output_weight.dtype
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     dtype = dtypes.get(config.dtype, stored)
     tokens = _tokens(decoder)
     expected = _logits(decoder, tokens)
+    effect = None
+    if model.adapter is not None:
+        merge_adapter(decoder, open_adapter(model.adapter))  # in fp32, as `_logits` left it
+        plain, expected = expected, _logits(decoder, tokens)
+        effect = _root_mean_square(expected - plain)
     n_parameters = sum(parameter.numel() for parameter in decoder.parameters())
     form = _write(config, decoder, dtype, folder.path)
     del decoder
-    _carry_ids(base.path, folder.path)
+    _carry_ids(model.base.path, folder.path)
     found = _logits(load_trainable(folder.path, dtype=torch.float32), tokens)
-    difference = _compare(expected, found, config, is_same=dtype in (stored, torch.float32))
+    is_same = dtype == torch.float32 or (dtype == stored and effect is None)
+    difference = _compare(expected, found, config, is_same=is_same)
     precision = str(dtype).removeprefix("torch.")
     folder.count(n_parameters=n_parameters, architecture=form, stored_precision=precision)
-    return {
-        "compared": "logits in fp32 of the written folder against those of the base",
+    against = "the base" if effect is None else "the base with its adapter"
+    checks: dict[str, Any] = {
+        "compared": f"logits in fp32 of the written folder against those of {against}",
         "tokens": list(tokens.shape),
         "base_precision": str(stored).removeprefix("torch."),
         "stored_precision": precision,
@@ -118,11 +177,22 @@ def _export(config: ExportConfig, base: Base, folder: OpenFolder) -> dict[str, A
         "largest_logit": float(expected.abs().max()),
         "same_first_choice": float((expected.argmax(-1) == found.argmax(-1)).float().mean()),
     }
+    if effect is not None:
+        checks |= _check_effect(effect, _root_mean_square(expected - found), config)
+    return checks
 
 
-def _weights(base: Base) -> TrainableDecoder:
-    """Read the weights that go out. An adapter would be merged into its base's weights here."""
-    return load_trainable(base.path).eval()
+def _root_mean_square(values: Tensor) -> float:
+    return float(values.square().mean().sqrt())
+
+
+def _check_effect(effect: float, lost: float, config: ExportConfig) -> dict[str, float]:
+    """Refuse a precision that rounds away what an adapter learned; return both sizes."""
+    if lost > max(_MAX_DIFFERENCE, _MAX_SHARE_LOST * effect):
+        place = f'[export] dtype = "{config.dtype}"'
+        found = f"the adapter moves logits by {effect:.2g}, rounding by {lost:.2g}"
+        raise InvalidValue(where=place, found=found, expected="fp32, or the adapter unmerged")
+    return {"adapter_moves_logits_by": effect, "rounding_moves_logits_by": lost}
 
 
 def _tokens(decoder: TrainableDecoder) -> Tensor:

@@ -34,6 +34,7 @@ TOKENIZER_STAGES = (
     "pretrain",
     "finetune",
     "extend-weights",
+    "export",
 )
 MODEL_FILE = "tokenizer.model"
 FAST_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
