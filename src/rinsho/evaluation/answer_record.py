@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 from rinsho.errors import BrokenRecord
 
-Method = Literal["generation", "log-likelihood", "extraction", "head", "free"]
+Method = Literal["generation", "log-likelihood", "official", "extraction", "head", "free"]
 ANSWERS = "answers.jsonl"
 FREE = "free-generation"  # stands for the benchmark of seeded generations without a gold answer
 

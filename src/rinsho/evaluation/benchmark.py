@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rinsho.corpus.document import Message
 from rinsho.manifest import FinishedFolder, canonical_json
 from rinsho.text.spans import Span
 
-Form = Literal["choice", "similarity", "entities", "spans", "text"]
+Form = Literal["choice", "number", "similarity", "entities", "spans", "text"]
 Weighting = Literal["plain", "linear", "quadratic"]
 LETTERS = "ABCDEFGH"
 
@@ -30,6 +31,19 @@ class Item:
     document: str = ""  # items with one key share a text: the bootstrap draws keys, not items
     tag: str = ""
     source: str = ""
+    also_right: tuple[tuple[str, ...], ...] = ()  # other answers that count as right
+    points: int = 1  # of an exam; 0: the examiners took the question out
+    part: str = ""  # of an exam with several pass marks: "required" or "general"
+    prohibited: tuple[str, ...] = ()  # letters that a candidate must not choose
+    also_prohibited: tuple[str, ...] = ()  # those that the published figures do not read
+    has_image: bool = False  # the question shows an image that is not here
+    excluded: str = ""  # why corrected figures leave the item out; official ones never do
+    context: str = ""  # a passage that the question is about
+    published_question: str = ""  # as the publisher wrote it, where `question` is mended
+    published_choices: tuple[str, ...] = ()
+    gold_pairs: tuple[tuple[str, str], ...] = ()  # (before, after) of the form "pairs"
+    wording: Literal["", "ja", "en"] = ""  # of the corrected prompt; empty: JMED-LLM's
+    instruction: str = ""  # a system text of its own, instead of the wording's
 
     @property
     def letters(self) -> str:
@@ -52,6 +66,38 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class PassMarks:
+    """What a candidate needs: points of both parts, and few enough prohibited choices."""
+
+    required: int
+    general: int
+    max_prohibited: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialProtocol:
+    """A published way to ask and to mark, bug for bug; its figures stand under `official` alone.
+
+    Attributes:
+        ask: The messages for an item, given every item of the benchmark (demonstrations may come
+            from them). A single user message with `is_raw_text` is the prompt itself.
+        is_right: Whether the published scorer marks an output as right.
+        chosen: The letters that the published scorer reads, to find prohibited ones.
+        n_left_out: First items that serve as demonstrations and are not scored.
+    """
+
+    name: str
+    source: str
+    ask: Callable[[Item, tuple[Item, ...]], tuple[Message, ...]]
+    is_right: Callable[[Item, str], bool]
+    settings: str  # what the publishers generated with
+    known_errors: str
+    chosen: Callable[[str], tuple[str, ...]] | None = None
+    n_left_out: int = 0
+    is_raw_text: bool = False  # no chat template
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A gold set with its version, license and source."""
 
@@ -69,13 +115,46 @@ class Benchmark:
     has_official_protocol: bool = False  # a published protocol whose figures can be compared
     is_from_documents: bool = False  # its texts are the user's own
     known_errors: str = ""
+    files: tuple[str, ...] = ()  # below the data folder; their hashes stand in the catalog
+    n_items: int | None = None  # of the supplied files
+    language: Literal["ja", "en"] = "ja"
+    official: OfficialProtocol | None = None  # asked by the method "official"
+    pass_marks: PassMarks | None = None
+    leading: Literal["kappa", "accuracy"] = "kappa"  # of choices: what stands in figures
+    withholds_text: bool = False  # its terms forbid to show the text in a report
+
+
+# Fields that items have had only since exams are read: left out of the hash where they say nothing,
+# so that the items of older benchmarks keep theirs.
+_LATER_FIELDS = {
+    field.name: field.default
+    for field in dataclasses.fields(Item)
+    if field.name
+    in (
+        "also_right",
+        "points",
+        "part",
+        "prohibited",
+        "also_prohibited",
+        "has_image",
+        "excluded",
+        "context",
+        "published_question",
+        "published_choices",
+        "gold_pairs",
+        "wording",
+        "instruction",
+    )
+}
 
 
 def hash_items(items: Iterable[Item]) -> str:
     """Return the SHA-256 of items: answers and scores must be about the same ones."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update(canonical_json(dataclasses.asdict(item)) + b"\n")
+        fields = dataclasses.asdict(item).items()
+        said = {k: v for k, v in fields if k not in _LATER_FIELDS or v != _LATER_FIELDS[k]}
+        digest.update(canonical_json(said) + b"\n")
     return digest.hexdigest()
 
 

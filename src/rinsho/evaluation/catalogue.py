@@ -11,6 +11,7 @@ from rinsho.evaluation.benchmark import Benchmark, Item, Sources, hash_items
 from rinsho.evaluation.demo_notes import DEMO_NOTES
 from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
 from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
+from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.jmed_llm import JMED_LLM
 from rinsho.evaluation.texts import TEXTS
 from rinsho.manifest import canonical_json
@@ -18,13 +19,22 @@ from rinsho.runfile import nearest
 
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark
-    for benchmark in (*JMED_LLM, *DEMO_NOTES, DEMO_QUESTIONS, DEMO_SIMILARITY, *TEXTS)
+    for benchmark in (
+        *JMED_LLM,
+        *IGAKUQA,
+        *DEMO_NOTES,
+        DEMO_QUESTIONS,
+        DEMO_SIMILARITY,
+        *TEXTS,
+    )
 }
 # A name that stands for several; what needs a switch or is not supplied is left out.
 GROUPS: dict[str, tuple[str, ...]] = {
     "jmed-llm": tuple(
         b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
     ),
+    "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
+    "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),
     "demo": (
         *(benchmark.name for benchmark in DEMO_NOTES),
         DEMO_QUESTIONS.name,
@@ -42,7 +52,7 @@ class LoadedBenchmark:
     benchmark: Benchmark
     items: tuple[Item, ...]
     sha256: str  # of the items: answers and scores must agree on it
-    is_text_withheld: bool  # non-commercial or private: reports show no text of it
+    is_text_withheld: bool  # its terms or privacy: reports show no text of it
 
     @property
     def name(self) -> str:
@@ -91,6 +101,5 @@ def load_benchmark(name: str, sources: Sources) -> LoadedBenchmark:
         raise NoncommercialRefused(where=name, found=benchmark.license)
     items = benchmark.load(sources)
     is_private = benchmark.is_from_documents and sources.is_private
-    return LoadedBenchmark(
-        benchmark, items, hash_items(items), benchmark.is_noncommercial or is_private
-    )
+    is_withheld = benchmark.is_noncommercial or benchmark.withholds_text or is_private
+    return LoadedBenchmark(benchmark, items, hash_items(items), is_withheld)

@@ -11,6 +11,7 @@ import re
 import unicodedata
 import warnings
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, cast
 
 from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
@@ -49,24 +50,36 @@ _MARKER = re.compile(r"答え|回答|正解|ANSWER")
 _SEPARATORS = r"[\s,、,・.。:;()\[\]「」*と]*"
 
 
+ANY_NUMBER = 0  # of letters: すべて選べ
+
+
 def parse_letters(output: str, letters: str, n_letters: int = 1) -> ParsedLetters:
     """Return the chosen letters by the corrected protocol.
 
     NFKC and upper case; then the first that has an answer: the text after the last 答え, 回答, 正解
     or Answer; a line of nothing but letters and separators; the whole text. A letter with an ASCII
     letter or digit beside it (the A of ADE) never counts, unless the run has just as many letters
-    as were asked for. Too many, too few or foreign letters make the answer invalid.
+    as were asked for. Too many, too few or foreign letters make the answer invalid; where a
+    question asks for all that are right, every number of letters is one that was asked for.
 
     >>> parse_letters("正解はBです", "ABCD").letters, parse_letters("ADEの可能性", "ABCD").letters
     (('B',), ())
     """
-    is_strict = output.strip() in {*letters} and n_letters == 1
+    is_strict = _is_strict(output.strip(), letters, n_letters)
     text = unicodedata.normalize("NFKC", output[:MAX_CHARACTERS]).upper()
     for part in _parts(text):
         if found := _letters_in(part, n_letters):
-            is_right_form = len(found) == n_letters and set(found) <= set(letters)
+            is_right_form = n_letters in (ANY_NUMBER, len(found)) and set(found) <= set(letters)
             return ParsedLetters(tuple(sorted(found)) if is_right_form else (), is_strict)
     return ParsedLetters((), is_strict=False)
+
+
+def _is_strict(output: str, letters: str, n_letters: int) -> bool:
+    """Say whether an output is nothing but letters, several of them with commas between."""
+    pieces = output.split(",")
+    return len(pieces) == max(n_letters, 1) and all(
+        len(piece) == 1 and piece in letters for piece in pieces
+    )
 
 
 def asked_letters(question: str) -> int:
@@ -74,8 +87,13 @@ def asked_letters(question: str) -> int:
 
     >>> asked_letters("誤っているのはどれか。２つ選べ。"), asked_letters("正しいのはどれか。")
     (2, 1)
+    >>> asked_letters("正しいのはどれか。すべて選べ。") == ANY_NUMBER
+    True
     """
-    found = re.search(r"([2-9])\s*つ選", unicodedata.normalize("NFKC", question))
+    folded = unicodedata.normalize("NFKC", question)
+    if re.search(r"すべて選|全て選", folded):
+        return ANY_NUMBER
+    found = re.search(r"([2-9])\s*つ選", folded)
     return int(found.group(1)) if found else 1
 
 
@@ -98,7 +116,43 @@ def _is_bare(line: str) -> bool:
 
 def _letters_in(text: str, n_letters: int) -> set[str]:
     runs = re.findall(r"(?<![A-Z0-9])[A-H]+(?![A-Z0-9])", text)
-    return {letter for run in runs if len(run) in (1, n_letters) for letter in run}
+    is_free = n_letters == ANY_NUMBER
+    return {letter for run in runs if is_free or len(run) in (1, n_letters) for letter in run}
+
+
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+
+
+def parse_number(output: str) -> Decimal | None:
+    """Return the first number after the last 答え or Answer, or of the whole text, or None.
+
+    NFKC; commas between digits are dropped.
+
+    >>> parse_number("答えは１，２００円です"), parse_number("不明")
+    (Decimal('1200'), None)
+    """
+    text = unicodedata.normalize("NFKC", output[:MAX_CHARACTERS]).upper()
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    markers = list(_MARKER.finditer(text))
+    for part in [text[markers[-1].end() :], text] if markers else [text]:
+        if found := _NUMBER.search(part):
+            return Decimal(found.group()[:_MAX_DIGITS])
+    return None
+
+
+_MAX_DIGITS = 40  # a longer number is no answer to anything, and exact arithmetic on it is slow
+
+
+def is_same_number(found: Decimal | None, gold: str) -> bool:
+    """Compare with the digits that gold is given in: 7.2 and 7.204 are 7.20, 7.3 is not.
+
+    >>> is_same_number(Decimal("7.204"), "7.20"), is_same_number(Decimal("7.3"), "7.20")
+    (True, False)
+    """
+    wanted = Decimal(gold)
+    if found is None or abs(found) >= Decimal(10) ** 20:
+        return False
+    return found.quantize(wanted, rounding=ROUND_HALF_UP) == wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rinsho.evaluation.answer_record import Answer, Method
-from rinsho.evaluation.benchmark import Item
+from rinsho.evaluation.benchmark import Item, PassMarks
 from rinsho.evaluation.bootstrap import Metric, mean
 from rinsho.evaluation.catalogue import LoadedBenchmark
 from rinsho.evaluation.choice_metrics import (
@@ -23,13 +23,16 @@ from rinsho.evaluation.entity_metrics import (
     normalize_entities,
     official_metrics,
 )
+from rinsho.evaluation.exam_metrics import ExamRow, exam_metrics, mean_over_tags
 from rinsho.evaluation.jmed_llm import document_text
 from rinsho.evaluation.parse import (
     NO_LETTER,
     asked_letters,
+    is_same_number,
     official_letter,
     parse_letters,
     parse_list,
+    parse_number,
     parse_spans,
 )
 from rinsho.evaluation.span_metrics import SpanRow, span_metrics
@@ -92,6 +95,8 @@ def mark(item: Item, answer: Answer) -> ScoredRow:
     match item.form:
         case "choice" | "similarity":
             return _mark_choice(item, answer)
+        case "number":
+            return _mark_number(item, answer)
         case "entities":
             return _mark_entities(item, answer)
         case "spans":
@@ -107,18 +112,39 @@ def mark(item: Item, answer: Answer) -> ScoredRow:
 def _mark_choice(item: Item, answer: Answer) -> ScoredRow:
     if answer.is_too_long:
         return ScoredRow(item, answer, is_valid=False, is_strict=False, is_right=False)
+    n_letters = asked_letters(item.question)
     if answer.method == "log-likelihood":
-        best = max(range(len(item.choices)), key=lambda place: answer.log_likelihoods[place])
-        letters = (item.letters[best],)
-        return ScoredRow(item, answer, letters, is_right=letters == item.gold)
-    parsed = parse_letters(answer.output, item.letters, asked_letters(item.question))
+        letters = _likeliest(item, answer.log_likelihoods, max(n_letters, 1))
+        return ScoredRow(item, answer, letters, is_right=_is_right(item, letters))
+    parsed = parse_letters(answer.output, item.letters, n_letters)
     return ScoredRow(
         item,
         answer,
         parsed.letters,
         is_valid=parsed.is_valid,
         is_strict=parsed.is_strict,
-        is_right=parsed.letters == tuple(sorted(item.gold)),
+        is_right=_is_right(item, parsed.letters),
+    )
+
+
+def _likeliest(item: Item, log_likelihoods: Sequence[float], n_letters: int) -> tuple[str, ...]:
+    """Return as many letters as the question's own words ask for, the likeliest ones."""
+    places = sorted(range(len(item.choices)), key=lambda place: -log_likelihoods[place])
+    return tuple(sorted(item.letters[place] for place in places[:n_letters]))
+
+
+def _is_right(item: Item, letters: tuple[str, ...]) -> bool:
+    return letters in (tuple(sorted(item.gold)), *item.also_right)
+
+
+def _mark_number(item: Item, answer: Answer) -> ScoredRow:
+    """Mark a number; a model that only scores letters has none, and that is wrong."""
+    found = None if answer.is_too_long else parse_number(answer.output)
+    is_right = is_same_number(found, item.gold[0])
+    prediction = () if found is None else (str(found),)
+    is_strict = answer.output.strip() == str(found)
+    return ScoredRow(
+        item, answer, prediction, is_valid=bool(prediction), is_strict=is_strict, is_right=is_right
     )
 
 
@@ -143,8 +169,12 @@ def metrics_of(
     loaded: LoadedBenchmark, method: Method, rows: Sequence[ScoredRow]
 ) -> tuple[tuple[Metric, ...], tuple[Metric, ...]]:
     """Return the official metrics and the corrected ones; the leading one of each first."""
+    if method == "official":
+        return _protocol_metrics(loaded, rows), _corrected_exam(loaded, method, rows)
     match loaded.benchmark.form:
-        case "choice" | "similarity":
+        case "choice" | "number" if loaded.benchmark.leading == "accuracy":
+            return (), _corrected_exam(loaded, method, rows)
+        case "choice" | "similarity" | "number":
             official = _official_choice(loaded, rows) if method in ("generation", "head") else ()
             return official, _corrected_choice(loaded, method, rows)
         case "entities":
@@ -178,6 +208,38 @@ def _corrected_choice(
     kappas = [corrected_kappa(gold, predictions, letters, weighting) for weighting in WEIGHTINGS]
     leading = _in_order(loaded, kappas, accuracy(gold, predictions))
     return (*leading, macro_f1(gold, predictions, letters), *compliance)
+
+
+def _protocol_metrics(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> tuple[Metric, ...]:
+    """Mark outputs as the publishers do; demonstrations from the file itself are not scored."""
+    protocol = loaded.benchmark.official
+    assert protocol is not None
+    left_out = {item.id for item in loaded.items[: protocol.n_left_out]}
+    marked = [
+        ExamRow(
+            row.item,
+            protocol.is_right(row.item, row.answer.output),
+            protocol.chosen(row.answer.output) if protocol.chosen else (),
+        )
+        for row in rows
+        if row.item.id not in left_out
+    ]
+    return exam_metrics(marked, _marks(loaded, rows), leaves_out=False)
+
+
+def _marks(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> PassMarks | None:
+    """Return what passes, where the rows are the whole examination."""
+    return loaded.benchmark.pass_marks if len(rows) == len(loaded.items) else None
+
+
+def _corrected_exam(
+    loaded: LoadedBenchmark, method: Method, rows: Sequence[ScoredRow]
+) -> tuple[Metric, ...]:
+    marked = [ExamRow(row.item, bool(row.is_right), row.prediction) for row in rows]
+    metrics = exam_metrics(marked, _marks(loaded, rows), leaves_out=True)
+    if len({row.item.tag for row in rows}) > 1:
+        metrics = (metrics[0], mean_over_tags(marked), *metrics[1:])
+    return (*metrics, *(() if method == "log-likelihood" else _compliance(rows)))
 
 
 def _joined(letters: tuple[str, ...]) -> str:
