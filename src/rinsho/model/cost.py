@@ -45,15 +45,13 @@ class Flops:
         """Return forward and backward: the gradients of inputs and weights cost as much each."""
         return 3 * self.forward
 
-    def training_of(self, trained_share: float, *, is_recomputed: bool) -> float:
+    def training_of(self, trained_share: float) -> float:
         """Return forward and backward where only a share of the matrices' parameters is trained.
 
         Args:
             trained_share: Of the parameters in matrices; 0.01 for a usual adapter.
-            is_recomputed: Whether a second forward pass stands for kept activations.
         """
-        passes = 3 if is_recomputed else 2
-        return passes * self.forward + self.attention + trained_share * self.matrices
+        return 2 * self.forward + self.attention + trained_share * self.matrices
 
 
 def count_parameters(config: DecoderConfig) -> Parameters:

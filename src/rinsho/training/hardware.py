@@ -18,6 +18,7 @@ class HardwareTime:
     seconds: float
     is_measured: bool
     fits: bool  # whether weights, optimizer and activations fit its memory, as far as known
+    remedy: str | None = None  # where not: the keys to lower so that it does, if any do
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,17 @@ class Hardware:
     source: str
     kind: Literal["cpu", "cuda"] = "cuda"
 
+    @property
+    def limit_bytes(self) -> int | None:
+        """Return how much of its memory training can use; None where that is not known."""
+        if self.memory_bytes is None:
+            return None
+        return int((self.memory_bytes - _CONTEXT_BYTES) / _HELD_TOGETHER)
+
     def time(self, flops: float, memory_bytes: int) -> HardwareTime:
         """Return how long so many FLOPs take, and whether so many bytes fit."""
         seconds = flops / (self.flops_per_second * self.utilization)
-        needed = memory_bytes * _HELD_TOGETHER + _CONTEXT_BYTES
-        fits = self.memory_bytes is None or needed < self.memory_bytes
+        fits = self.limit_bytes is None or memory_bytes <= self.limit_bytes
         return HardwareTime(self.name, seconds, self.is_measured, fits)
 
 

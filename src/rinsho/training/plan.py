@@ -27,8 +27,9 @@ from rinsho.model.memory import (
 from rinsho.model.presets import OPEN_SHAPES, DecoderConfig, decoder_config
 from rinsho.runfile import RunFile, Step
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig
-from rinsho.training.finetune import FinetuneConfig, Form, default_form
-from rinsho.training.hardware import HARDWARE, HardwareTime
+from rinsho.training.finetune import LANGUAGE_FORMS, FinetuneConfig, Form, default_form
+from rinsho.training.hardware import HARDWARE, Hardware, HardwareTime
+from rinsho.training.plan_memory import first_that_fits, longest_row, tuning_of
 from rinsho.training.plan_text import render_plan
 from rinsho.training.pretrain import PretrainConfig
 from rinsho.training.settings import TrainingConfig
@@ -117,21 +118,6 @@ def base_shape(base: str | Path) -> DecoderConfig:
     return from_transformers(read_config_file(folder), where=f"{folder.name}/config.json")
 
 
-def tuning_of(config: PretrainConfig | FinetuneConfig) -> Tuning:
-    """Return what a run trains, in the words of the memory's formulas."""
-    adapter = cast(AdapterSettings | None, getattr(config, "adapter", None))
-    return Tuning(
-        rank=adapter.rank if adapter else 0,
-        targets=adapter.targets if adapter else (),
-        modules_to_save=adapter.modules_to_save if adapter else (),
-        is_quantized=adapter is not None and adapter.kind == "qlora",
-        has_8bit_optimizer=config.optimizer == "adamw-8bit",
-        recomputes=config.recompute,
-        accumulates=config.batch_tokens > config.micro_batch_tokens,
-        has_average=config.ema_decay is not None,
-    )
-
-
 def _plan_step(run_file: RunFile, step: Step, shape: DecoderConfig) -> StepPlan:
     config = cast(PretrainConfig | FinetuneConfig, step.config)
     adapter = cast(AdapterSettings | None, getattr(config, "adapter", None))
@@ -162,19 +148,55 @@ def _plan_step(run_file: RunFile, step: Step, shape: DecoderConfig) -> StepPlan:
         disk_bytes=4 * count_trained(shape, tuning) + 2 * checkpoint_bytes(shape, tuning),
         max_minutes=config.max_minutes,
         times=tuple(
-            hardware.time(flops_per_token * n_planned, memories[hardware.kind].peak)
+            _time(
+                hardware,
+                flops_per_token * n_planned,
+                memories[hardware.kind],
+                config,
+                shape,
+                can_adapt=form in LANGUAGE_FORMS,
+            )
             for hardware in HARDWARE
         ),
     )
 
 
+def _time(
+    hardware: Hardware,
+    flops: float,
+    memory: TrainingMemory,
+    config: TrainingConfig,
+    shape: DecoderConfig,
+    *,
+    can_adapt: bool,
+) -> HardwareTime:
+    """Return how long so many FLOPs take there, and what to change where memory does not do."""
+    time, limit = hardware.time(flops, memory.peak), hardware.limit_bytes
+    if time.fits or limit is None:
+        return time
+    precision = _precision(config, hardware.kind)
+    need = first_that_fits(
+        config,
+        shape,
+        precision=precision,
+        device=hardware.kind,
+        limit=limit,
+        can_adapt=can_adapt,
+    )
+    return replace(time, remedy=str(need) if need.n_bytes <= limit else None)
+
+
 def _memory(
     config: TrainingConfig, shape: DecoderConfig, tuning: Tuning, device: Device
 ) -> TrainingMemory:
-    """Return the memory on a kind of device; "auto" is bf16 on a GPU."""
-    is_bf16 = config.precision == "bf16" or (config.precision == "auto" and device == "cuda")
-    precision: Precision = "bf16" if is_bf16 else "fp32"
+    precision = _precision(config, device)
     return training_memory(shape, config.micro_batch_tokens, precision, tuning, device)
+
+
+def _precision(config: TrainingConfig, device: Device) -> Precision:
+    """Return what a run computes in: "auto" is bf16 on a GPU."""
+    is_bf16 = config.precision == "bf16" or (config.precision == "auto" and device == "cuda")
+    return "bf16" if is_bf16 else "fp32"
 
 
 def _flops_per_token(
@@ -185,15 +207,25 @@ def _flops_per_token(
 ) -> int:
     """Count full rows, the upper limit: documents do not see each other. Heads see both ways."""
     has_head = form in ("tagging", "pooled", "pair")
-    own = config.context_length if isinstance(config, PretrainConfig) else shape.context_length
-    row = min(own, shape.context_length, config.micro_batch_tokens)
+    row = min(longest_row(config, shape), config.micro_batch_tokens)
     seen = row if has_head else cost.causal_mean(row)
-    flops = cost.count_flops(shape, seen, with_output=not has_head)
-    if tuning.rank:
-        parameters = cost.count_parameters(shape)
-        share = count_trained(shape, tuning) / (parameters.attention + parameters.mlp)
-        return round(flops.training_of(share, is_recomputed=tuning.recomputes))
-    return flops.training + flops.forward * tuning.recomputes
+    return training_flops(shape, seen, tuning, with_output=not has_head)
+
+
+def training_flops(
+    shape: DecoderConfig, n_seen_tokens: float, tuning: Tuning, *, with_output: bool = True
+) -> int:
+    """Return the FLOPs of forward and backward for one token that attends to so many.
+
+    Recomputing costs a second forward pass of the blocks; the output matrix has none.
+    """
+    flops = cost.count_flops(shape, n_seen_tokens, with_output=with_output)
+    again = cost.count_flops(shape, n_seen_tokens, with_output=False).forward * tuning.recomputes
+    if not tuning.rank:
+        return flops.training + again
+    parameters = cost.count_parameters(shape)
+    share = count_trained(shape, tuning) / (parameters.attention + parameters.mlp)
+    return round(flops.training_of(share)) + again
 
 
 def _form(step: Step, config: PretrainConfig | FinetuneConfig) -> Form | Literal["pretraining"]:

@@ -53,6 +53,8 @@ _WORDS = {
         "time": "時間",
         "stops": "{0:g} 分で打ち切り",
         "no_fit": "メモリ不足",
+        "remedy": "{0} なら入ります",
+        "no_remedy": "どの設定でも入りません",
         "measured": "実測値から",
         "data_sheet": "仕様書の値と利用率 {0:.0%} の仮定から。未検証",
     },
@@ -97,6 +99,8 @@ _WORDS = {
         "time": "time",
         "stops": "stopped after {0:g} minutes",
         "no_fit": "not enough memory",
+        "remedy": "fits with {0}",
+        "no_remedy": "no setting fits",
         "measured": "from what was measured",
         "data_sheet": "from the data sheet and an assumed {0:.0%} of it, not verified",
     },
@@ -173,7 +177,10 @@ def _memory(step: StepPlan, words: dict[str, str]) -> str:
 
 
 def _time(time: HardwareTime, words: dict[str, str], language: Language) -> str:
-    return _duration(time.seconds, language) if time.fits else words["no_fit"]
+    if time.fits:
+        return _duration(time.seconds, language)
+    remedy = words["remedy"].format(time.remedy) if time.remedy else words["no_remedy"]
+    return f"{words['no_fit']}: {remedy}"
 
 
 def _sources(words: dict[str, str]) -> Iterator[str]:
