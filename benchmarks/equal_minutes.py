@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--out", type=Path, default=Path("equal-minutes"))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--max-chars", type=int, default=2_000, help="of a held-out document")
+    parser.add_argument("--max-chars", type=int, default=1_000, help="of a held-out document")
     parser.add_argument("--only", action="append", choices=CONTENDERS)
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
