@@ -124,7 +124,8 @@ class Loop(Generic[BatchT]):
         self._keeps_best = keeps_best
         config, device = self._config, self._session.device
         n_tokens = self._n_steps * config.batch_tokens
-        compile_decoders(self._objective.module, config.compile, device, n_tokens)
+        how = config.compile, device, n_tokens, config.max_minutes
+        compile_decoders(self._objective.module, *how)
         self._take_up()
         state, started = self._state, time.monotonic() - self._state.seconds
         ahead = Prefetcher(self._objective, self._config.data_workers)
