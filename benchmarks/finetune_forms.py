@@ -37,10 +37,12 @@ from rinsho.evaluation.model_engine import ModelEngine
 from rinsho.evaluation.prompts import messages_of
 from rinsho.generation.decoder_model import load_language_model
 from rinsho.manifest import new_folder
+from rinsho.model.checkpoint import read_decoder_config
 from rinsho.model.heads import load_text_heads
 from rinsho.model.tagger import load_tagger
 from rinsho.runfile import StageConfig
 from rinsho.text.normalize import normalize
+from rinsho.tokenizer.tokenizer import read_tokenizer
 from rinsho.training.finetune import FinetuneConfig, finetune
 
 
@@ -105,13 +107,16 @@ def tune_head(cell: Cell, arguments: argparse.Namespace, root: Path) -> tuple[En
 
 
 def tune_language(cell: Cell, arguments: argparse.Namespace, root: Path) -> tuple[Engine, Method]:
-    """Train the answers of conversations."""
+    """Train the answers of conversations; one that does not fit the context teaches nothing."""
+    tokenizer, shape = read_tokenizer(arguments.base), read_decoder_config(arguments.base)
+    every = (to_conversation(item) for item in cell.train)
+    fitting = [c for c in every if len(tokenizer.render(c.messages)) < shape.context_length]
     with new_folder(root / "d", stage="collect", config=StageConfig(), inputs={}) as folder:
         folder.licenses.add("CC-BY-NC-SA-4.0")
-        write_documents(folder.path, (to_conversation(item) for item in cell.train))
+        write_documents(folder.path, fitting)
     what = EncodeConfig(what="conversations")
-    tokenizer, tokens = arguments.base, root / "tokens"
-    encode(what, documents=[root / "d"], tokenizer=tokenizer, out=tokens, noncommercial=True)
+    tokens = root / "tokens"
+    encode(what, documents=[root / "d"], tokenizer=arguments.base, out=tokens, noncommercial=True)
     config = config_of(cell, arguments, form=cell.form)
     finetune(config, base=arguments.base, tokens=tokens, out=root / "chat", noncommercial=True)
     engine = ModelEngine(load_language_model(root / "chat"), arguments.max_new_tokens, cell.seed)
