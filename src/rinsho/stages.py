@@ -124,7 +124,7 @@ STAGES: dict[str, Stage] = {
             "weights",
             (
                 Slot("tokens", ("encode",), is_many=True, takes_last=True),
-                Slot("base", _WEIGHTS, is_required=False),
+                Slot("base", (*_WEIGHTS, "export"), is_required=False),
             ),
             takes_terms=True,
         ),
@@ -133,7 +133,7 @@ STAGES: dict[str, Stage] = {
             "rinsho.training.finetune",
             "finetuned",
             (
-                Slot("base", _WEIGHTS),
+                Slot("base", (*_WEIGHTS, "export")),
                 Slot("tokens", ("encode",), is_required=False),
                 Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
             ),
@@ -145,7 +145,12 @@ STAGES: dict[str, Stage] = {
             "losses",
             (Slot("weights", ("pretrain", "finetune"), is_many=True),),
         ),
-        Stage("export", "rinsho.model.export", "exported", (Slot("base", _WEIGHTS),)),
+        Stage(
+            "export",
+            "rinsho.model.export",
+            "exported",
+            (Slot("base", _WEIGHTS), Slot("adapter", ("pretrain", "finetune"), is_required=False)),
+        ),
         Stage(
             "draw-embeddings",
             "rinsho.evaluation.draw_embeddings",
