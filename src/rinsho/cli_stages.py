@@ -342,8 +342,9 @@ def finetune(
 ) -> None:
     """Tune weights: to answer, to mark spans, or to judge texts and pairs of texts.
 
-    form = "generation" or "label-scoring" learns conversations (--tokens), "tagging" the spans of
-    --documents; "pooled" and "pair" learn the files that [[finetune.examples]] name.
+    form = "generation" or "label-scoring" learns conversations (--tokens); "tagging" learns spans
+    (--documents, or the tables finetune.examples), "pooled" and "pair" learn classes, labels and
+    numbers (finetune.examples). Left out, the input decides. docs/finetuning.md has examples.
     """
     inputs = {"base": base, "tokens": tokens, "documents": documents}
     _stage(

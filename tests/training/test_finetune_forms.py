@@ -187,6 +187,18 @@ def test_a_label_that_only_validation_has_is_counted_and_wrong(
     assert counts["kappa"] == 0
 
 
+def test_answers_that_a_head_does_not_learn_are_counted(weights: Path, tmp_path: Path) -> None:
+    both: list[dict[str, object]] = [
+        {"text": "熱あり", "entities": ["熱"], "split": "train"},
+        {"text": "熱あり", "label": "A", "split": "train"},
+    ]
+    path = write(tmp_path / "a.jsonl", iter(both))
+    for form in ("tagging", "pooled"):
+        config = a_config(path, form=form, n_steps=1)
+        counts = finetune(config, base=weights, out=tmp_path / form).counts
+        assert counts["n_unused_answers"] == 1
+
+
 def test_weights_with_a_head_are_no_base_for_conversations(
     judged: Path, chat_tokens: Path, tmp_path: Path
 ) -> None:

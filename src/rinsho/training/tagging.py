@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from rinsho.console import say
 from rinsho.corpus.sample import sample_key
 from rinsho.manifest import OpenFolder
 from rinsho.model.tagger import Tagger
@@ -51,6 +52,20 @@ def sort_notes(examples: Iterable[Example], max_documents: int | None = None) ->
         notes.n_skipped["max_documents"] = len(notes.train) - max_documents
         notes.train = sorted(notes.train, key=sample_key)[:max_documents]
     return notes
+
+
+def count_unused(notes: Notes, *, is_tagging: bool) -> dict[str, int]:
+    """Count and tell the answers of a kind that the head does not learn; {} without any."""
+    kinds = [kind for example in notes.train for _, kind in example.answers]
+    n_unused = sum((kind == "spans") != is_tagging for kind in kinds)
+    if not n_unused:
+        return {}
+    form = "tagging" if is_tagging else "pooled, pair"
+    say(
+        f"学習用の回答 {n_unused} 件は、この形式（{form}）では学習しません",
+        f"{n_unused} training answers are of a kind that this form ({form}) does not learn",
+    )
+    return {"n_unused_answers": n_unused}
 
 
 def spans_of(example: Example) -> dict[str, tuple[Span, ...]]:
@@ -242,6 +257,7 @@ def train_tagger(
     tagger: Tagger, notes: Notes, config: FinetuneConfig, session: Session, folder: OpenFolder
 ) -> Finished:
     """Train a tagger on the training split of some texts."""
+    unused = count_unused(notes, is_tagging=True)
     examples = to_examples(notes.train, tagger)
     order = EpochOrder([len(example.tokens) for example in examples.examples], config)
     objective = TaggingObjective(tagger, examples.examples, notes.validation, order)
@@ -254,5 +270,6 @@ def train_tagger(
         n_misaligned_spans=examples.n_misaligned,
         n_lost_spans=examples.n_lost,
         span_f1=max((line["span_f1"] for line in finished.log if "span_f1" in line), default=None),
+        **unused,
     )
     return finished

@@ -27,7 +27,7 @@ from rinsho.training.examples import Answer, Example
 from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.loop import Finished
 from rinsho.training.session import Session
-from rinsho.training.tagging import Notes
+from rinsho.training.tagging import Notes, count_unused
 from rinsho.training.windowed import EpochOrder, fill, run_head
 
 
@@ -235,6 +235,7 @@ def train_text_heads(
     heads: TextHeads, notes: Notes, config: FinetuneConfig, session: Session, folder: OpenFolder
 ) -> Finished:
     """Train pooled or pair heads on the training split of some examples."""
+    unused = count_unused(notes, is_tagging=False)
     rows = to_text_rows(notes.train, heads)
     n_unknown = n_unknown_answers(heads.tasks, notes.validation)
     if n_unknown:
@@ -252,6 +253,7 @@ def train_text_heads(
         n_skipped_documents=dict(notes.n_skipped),
         n_answers=sum(len(row.targets) for row in rows),
         n_unknown_validation_answers=n_unknown,
+        **unused,
         **{
             name: max(line[name] for line in measured if name in line)
             for name in _MEASURES.values()
