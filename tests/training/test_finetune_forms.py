@@ -168,6 +168,14 @@ def test_nothing_to_learn_is_refused(weights: Path, tmp_path: Path) -> None:
     assert not any((tmp_path / name).exists() for name in ("out", "out2", "out3", "out4"))
 
 
+def test_what_is_written_from_left_to_right_is_not_read_both_ways(
+    weights: Path, chat_tokens: Path, tmp_path: Path
+) -> None:
+    config = a_config(form="generation", attention="bidirectional")
+    with pytest.raises(InvalidValue, match="attention"):
+        finetune(config, base=weights, tokens=chat_tokens, out=tmp_path / "out")
+
+
 def test_examples_and_tokens_do_not_go_together(
     weights: Path, chat_tokens: Path, tmp_path: Path
 ) -> None:

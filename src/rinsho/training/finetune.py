@@ -184,6 +184,9 @@ def _check_inputs(config: FinetuneConfig, tokens: Path | None, documents: Sequen
     if config.adapter is not None and config.form not in LANGUAGE_FORMS:
         expected = " / ".join(LANGUAGE_FORMS)
         raise InvalidValue(where="[finetune] form", found="adapter", expected=expected)
+    if config.attention == "bidirectional" and config.form in LANGUAGE_FORMS:
+        expected = f"causal: {config.form} writes from left to right"
+        raise InvalidValue(where="[finetune] attention", found=config.attention, expected=expected)
     has = {
         "tokens": tokens is not None,
         "documents": bool(documents),
