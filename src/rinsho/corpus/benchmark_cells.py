@@ -85,16 +85,18 @@ def _json_cells(text: str, least: int) -> Iterator[str]:
 
 
 def _strings(value: Any, least: int) -> Iterator[str]:
-    stack: list[Any] = [value]
-    while stack:
-        one = stack.pop()
-        if isinstance(one, str):
-            if len(one) >= least:
-                yield one
-        elif isinstance(one, dict):
-            stack.extend(reversed(cast(dict[str, Any], one).values()))
-        elif isinstance(one, list):
-            stack.extend(reversed(cast(list[Any], one)))
+    """Yield the strings in a value, those of one table or list together, outer ones first."""
+    lists: list[list[Any]] = [[value]]
+    for values in lists:  # grows as it is read
+        for one in values:
+            kind = type(one)
+            if kind is str:
+                if len(one) >= least:
+                    yield one
+            elif kind is dict:
+                lists.append(list(cast(dict[str, Any], one).values()))
+            elif kind is list:
+                lists.append(cast(list[Any], one))
 
 
 def _wide_runs(raw: bytes) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Self
 
 import zstandard
 
-LEVEL = 3  # of zstd: 6 takes 2.6 times as long for files 10% smaller
+LEVEL = 1  # of zstd: 3 takes twice as long for files 14% smaller
 
 
 class ShardWriter:
