@@ -42,6 +42,9 @@ def evaluate(
     out: OutOption = Path("out/evaluation"),
     documents: DocumentsOption = None,
     max_items: Annotated[int | None, typer.Option("--max-items", min=1)] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="also ask by the publishers' own prompts")
+    ] = False,
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
 ) -> None:
@@ -56,6 +59,7 @@ def evaluate(
         data=data,
         noncommercial=noncommercial,
         max_items=max_items,
+        is_official=official,
     )
     print(out / "report" / "report.html")
 

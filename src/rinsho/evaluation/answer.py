@@ -64,10 +64,10 @@ class AnswerConfig(StageConfig):
     label: str = Field(
         default="", max_length=60, description="its name in reports; made up when empty"
     )
-    methods: tuple[Literal["generation", "log-likelihood"], ...] = Field(
+    methods: tuple[Literal["generation", "log-likelihood", "official"], ...] = Field(
         default=("generation", "log-likelihood"),
         min_length=1,
-        description="of a model; where they apply",
+        description="of a model; where they apply; official: by the publishers' own prompt",
     )
     max_items: int | None = Field(
         default=None, gt=0, description="items of each benchmark, drawn by seed"
@@ -157,6 +157,19 @@ def _questions(config: AnswerConfig, loaded: Sequence[LoadedBenchmark]) -> tuple
     return questions
 
 
+def _ask_one(question: _Question, engine: Engine) -> tuple[Answer, str]:
+    """Return the answer to a question and what was asked, by the publishers' prompt if wanted."""
+    from rinsho.evaluation.model_engine import ModelEngine
+
+    name, item = question.benchmark.name, question.item
+    protocol = question.benchmark.benchmark.official
+    if question.method != "official" or protocol is None or not isinstance(engine, ModelEngine):
+        return engine.answer(name, item, question.method), prompt_of(item)
+    messages = protocol.ask(item, question.benchmark.items)
+    answer = engine.answer_messages(name, item, messages, is_raw_text=protocol.is_raw_text)
+    return answer, "\n\n".join(message.content for message in messages)
+
+
 def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, ...]:
     form = benchmark.benchmark.form
     possible = METHODS[config.engine].get(form)
@@ -165,7 +178,12 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
         raise ModelCannot(
             where=benchmark.name, found=f"engine {config.engine}", expected=", ".join(able)
         )
-    return tuple(m for m in possible if m in ("extraction", "head") or m in config.methods)
+    return tuple(
+        method
+        for method in possible
+        if (method in ("extraction", "head") or method in config.methods)
+        and (method != "official" or benchmark.benchmark.official)
+    )
 
 
 def _open_engine(
@@ -235,10 +253,9 @@ def _missing_answers(
 ) -> Iterator[Answer]:
     for question in questions:
         if question.key not in log.answers:
-            given = engine.answer(question.benchmark.name, question.item, question.method)
+            given, prompt = _ask_one(question, engine)
             keeps = config.keep_prompts and not question.benchmark.is_text_withheld
-            prompt = prompt_of(question.item) if keeps else None
-            yield dataclasses.replace(given, prompt=prompt)
+            yield dataclasses.replace(given, prompt=prompt if keeps else None)
     if n_free:
         yield from _free_generations(config, engine, log, n_free)
 

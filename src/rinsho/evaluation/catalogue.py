@@ -12,8 +12,12 @@ from rinsho.evaluation.demo_notes import DEMO_NOTES
 from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
 from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
 from rinsho.evaluation.igakuqa import IGAKUQA
+from rinsho.evaluation.igakuqa119 import IGAKUQA119
 from rinsho.evaluation.jmed_llm import JMED_LLM
+from rinsho.evaluation.jmmlu import JMMLU
+from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.texts import TEXTS
+from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
 from rinsho.manifest import canonical_json
 from rinsho.runfile import nearest
 
@@ -22,6 +26,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     for benchmark in (
         *JMED_LLM,
         *IGAKUQA,
+        IGAKUQA119,
+        *YAKUGAKUQA,
+        *JMMLU,
+        *MEDLLM_QA,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
         DEMO_SIMILARITY,
@@ -34,6 +42,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
     ),
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
+    "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
     "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),
     "demo": (
         *(benchmark.name for benchmark in DEMO_NOTES),

@@ -23,7 +23,7 @@ EngineName = Literal["model", "dictionary", "tagger", "head", "kneser-ney"]
 # Which methods an engine has for each form of benchmark; what is not listed it cannot do.
 METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     "model": {
-        "choice": ("generation", "log-likelihood"),
+        "choice": ("generation", "log-likelihood", "official"),
         "similarity": ("generation", "log-likelihood"),
         "entities": ("generation",),
         "text": ("log-likelihood",),

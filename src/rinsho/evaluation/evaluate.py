@@ -23,6 +23,7 @@ def evaluate_model(
     max_items: int | None = None,
     max_new_tokens: int = 512,
     n_free_generations: int = 20,
+    is_official: bool = False,
     seed: int = 0,
 ) -> Manifest:
     """Answer benchmarks with a weights folder and write the report; return its manifest.
@@ -38,6 +39,7 @@ def evaluate_model(
         max_items: Items of each benchmark, drawn by seed; None: all.
         max_new_tokens: Of one generated answer.
         n_free_generations: Seeded generations without a gold answer.
+        is_official: Whether benchmarks are also asked by their publishers' own prompt.
         seed: Of the draw of items, the free generations and the bootstrap.
 
     Raises:
@@ -46,7 +48,7 @@ def evaluate_model(
     config = AnswerConfig(
         benchmarks=tuple(benchmarks),
         engine=engine_of(model),
-        methods=methods_of(model),
+        methods=(*methods_of(model), *(("official",) if is_official else ())),
         max_items=max_items,
         max_new_tokens=max_new_tokens,
         n_free_generations=n_free_generations,

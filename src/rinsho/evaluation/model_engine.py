@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rinsho.corpus.document import Message
 from rinsho.evaluation.answer_record import FREE, Answer, Method
 from rinsho.evaluation.benchmark import Item
-from rinsho.evaluation.prompts import hash_prompt, messages_of
+from rinsho.evaluation.prompts import hash_messages, hash_prompt, messages_of
 from rinsho.generation.language_model import LanguageModel, Sampling
 from rinsho.text.normalize import normalize
 
@@ -58,20 +58,42 @@ class ModelEngine:
         if item.form == "text":
             return self._score_text(benchmark, item)
         # The prompt is official; our models read it as they read their training text: normalized.
-        messages = [Message(m.role, normalize(m.content)) for m in messages_of(item)]
-        prompt = self._tokenizer.render(messages, add_generation_prompt=True)
+        messages = messages_of(item)
+        prompt = self._render(messages)
         if method == "generation":
-            return self._generate(benchmark, item, prompt)
+            return self._generate(benchmark, item, prompt, hash_messages(messages), method)
         return self._score_choices(benchmark, item, prompt)
 
-    def _generate(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
+    def answer_messages(
+        self, benchmark: str, item: Item, messages: Sequence[Message], *, is_raw_text: bool
+    ) -> Answer:
+        """Answer by the prompt of a published protocol: through the chat template, or as it is."""
+        if is_raw_text:
+            text = normalize(messages[0].content)
+            prompt = [self._tokenizer.bos_id, *self._tokenizer.encode(text)]
+        else:
+            prompt = self._render(messages)
+        return self._generate(benchmark, item, prompt, hash_messages(messages), "official")
+
+    def _render(self, messages: Sequence[Message]) -> Sequence[int]:
+        normalized = [Message(m.role, normalize(m.content)) for m in messages]
+        return self._tokenizer.render(normalized, add_generation_prompt=True)
+
+    def _generate(
+        self,
+        benchmark: str,
+        item: Item,
+        prompt: Sequence[int],
+        prompt_sha256: str,
+        method: Method,
+    ) -> Answer:
         is_too_long = len(prompt) >= self._model.context_length
         tokens = [] if is_too_long else list(self._model.generate(prompt, self._sampling))
         return Answer(
             benchmark,
             item.id,
-            "generation",
-            hash_prompt(item),
+            method,
+            prompt_sha256,
             output=self._tokenizer.decode(tokens),
             n_prompt_tokens=len(prompt),
             n_tokens=len(tokens),
@@ -82,7 +104,7 @@ class ModelEngine:
     def _score_choices(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
         """Score the letter of each choice where the answer would stand."""
         letters = [self._tokenizer.encode(letter) for letter in item.letters]
-        longest = len(prompt) + max(len(letter) for letter in letters)
+        longest = len(prompt) + max((len(letter) for letter in letters), default=0)
         is_too_long = longest > self._model.context_length
         requests = [] if is_too_long else [(prompt, letter) for letter in letters]
         scored = self._model.log_likelihoods(requests) if requests else []

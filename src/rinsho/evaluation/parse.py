@@ -93,8 +93,22 @@ def asked_letters(question: str) -> int:
     folded = unicodedata.normalize("NFKC", question)
     if re.search(r"すべて選|全て選", folded):
         return ANY_NUMBER
-    found = re.search(r"([2-9])\s*つ選", folded)
-    return int(found.group(1)) if found else 1
+    found = re.search(r"([2-9])\s*つ\s*選|(?:select|choose)\s+(two|three)", folded, re.IGNORECASE)
+    if not found:
+        return 1
+    return int(found.group(1) or {"two": 2, "three": 3}[found.group(2).lower()])
+
+
+def why_unanswerable(question: str, gold: tuple[str, ...]) -> str:
+    """Return why no honest answer can be right: the words ask for another number of answers.
+
+    >>> why_unanswerable("正しいのはどれか。2つ選べ。", ("A", "B"))
+    ''
+    """
+    n_asked = asked_letters(question)
+    if n_asked in (ANY_NUMBER, len(gold)):
+        return ""
+    return "asks for another number of answers than are published"
 
 
 def _parts(text: str) -> list[str]:
@@ -149,9 +163,9 @@ def is_same_number(found: Decimal | None, gold: str) -> bool:
     >>> is_same_number(Decimal("7.204"), "7.20"), is_same_number(Decimal("7.3"), "7.20")
     (True, False)
     """
-    wanted = Decimal(gold)
-    if found is None or abs(found) >= Decimal(10) ** 20:
+    if found is None or not _NUMBER.fullmatch(gold) or abs(found) >= Decimal(10) ** 20:
         return False
+    wanted = Decimal(gold)
     return found.quantize(wanted, rounding=ROUND_HALF_UP) == wanted
 
 

@@ -237,6 +237,12 @@ def _corrected_exam(
 ) -> tuple[Metric, ...]:
     marked = [ExamRow(row.item, bool(row.is_right), row.prediction) for row in rows]
     metrics = exam_metrics(marked, _marks(loaded, rows), leaves_out=True)
+    if loaded.benchmark.reports_macro_f1:
+        letters = max((item.letters for item in loaded.items), key=len)
+        gold, found = zip(
+            *((_joined(r.item.gold), _joined(r.prediction)) for r in rows), strict=True
+        )
+        metrics = (metrics[0], macro_f1(gold, found, letters), *metrics[1:])
     if len({row.item.tag for row in rows}) > 1:
         metrics = (metrics[0], mean_over_tags(marked), *metrics[1:])
     return (*metrics, *(() if method == "log-likelihood" else _compliance(rows)))
