@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+from rinsho.text.identifier_given_names import GIVEN_ENDS, is_one_kanji_surname
 from rinsho.text.identifier_name_reading import (
     NAME_KANJI,
     is_person,
@@ -13,6 +14,7 @@ from rinsho.text.identifier_name_reading import (
 from rinsho.text.identifier_name_words import (
     HONORIFICS,
     NO_KATAKANA_NAME,
+    NO_NAME,
     NO_PERSON_BEFORE_HONORIFIC,
 )
 from rinsho.text.identifier_surnames import (
@@ -45,17 +47,59 @@ _BEFORE = re.compile(
     rf"|(?P<kanji>(?:{NAME_KANJI}){{1,9}})"
     rf"|(?P<plain>[ぁ-んー]{{2,8}}))[ ]?\Z"
 )
-# Letters that end given names; 硬変様 is no person.
-GIVEN_ENDS = frozenset(
-    "子美江代枝恵香花奈紀郎男夫雄一二三介助太平也樹彦治司之人斗哉真希菜音翔蔵吉次衛弥乃穂里織世佳"
-    "実愛衣絵理沙咲月結葵蓮翼陽輝斗馬悟誠隆博弘浩宏洋史志朗昭明孝幸行正政義清勝勇進茂豊稔功武久"
-)
 _FULL_NAME_END = re.compile(
     rf"[一-龠]{{3,6}}(?<=[{''.join(sorted(GIVEN_ENDS))}])\Z|[ァ-ヶぁ-ん]子\Z"
 )
 _IS_OFFICE = re.compile("[一-龠]{2}|[A-Z]")
 _LONGEST = 24
 _AFTER_SAMA = frozenset(" 、。\n()「」,:はがよへを") | {""}
+_ENDS_A_PLACE = frozenset("科院棟室課局")
+_ENDS_A_SURNAME = frozenset("田川山井村木野崎島嶋沢澤橋谷森岡池坂塚戸脇永尾瀬浦津波黒庄倉")
+_TITLES = frozenset(
+    [
+        "先生",
+        "医師",
+        "看護師",
+        "Dr",
+        "Dr.",
+        "DR",
+        "Ns",
+        "Ns.",
+        "NS",
+        "PT",
+        "OT",
+        "ST",
+        "MSW",
+        "PSW",
+        "CM",
+        "CE",
+        "ME",
+        "RN",
+        "MD",
+        "弁護士",
+        "夫人",
+        "両医師",
+        "両先生",
+        "氏",
+        "主任",
+        "婦長",
+        "隊長",
+        "園長",
+        "社長",
+        "係長",
+        "課長",
+        "師長",
+        "警部補",
+        "巡査",
+        "教諭",
+        "校長",
+        "理事長",
+        "会長",
+        "ヘルパー",
+        "歯科医師",
+        "ケアマネ",
+    ]
+)
 _ENDS_A_ROLE = frozenset("医師科長者部員父母兄弟姉妹男女妻夫婦孫役番名棟院室前故元手護授事任")
 
 
@@ -81,7 +125,12 @@ def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
         return None
     if honorific is None or _NO_SHI.match(text, place):
         return None
-    if _NO_SAMA.match(text, place) and not _FULL_NAME_END.search(text, max(0, place - 8), place):
+    is_to = text.startswith("様に", place) and _is_surname_before(text, place)
+    if (
+        not is_to
+        and _NO_SAMA.match(text, place)
+        and not _FULL_NAME_END.search(text, max(0, place - 8), place)
+    ):
         return None
     if "一" <= text[place - 1 : place] <= "龠" and (start := _plain_run(text, place)):
         return _kanji_before(start, place, text[start:place], honorific[0], text)
@@ -98,6 +147,12 @@ def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
     if kind == "surname":
         return _mixed_before(match, word, text)
     return _kana_before(match, word)
+
+
+def _is_surname_before(text: str, place: int) -> bool:
+    """Tell whether nothing but a surname stands before a place: 佐藤様に, not 反応様に."""
+    start = _plain_run(text, place)
+    return start is not None and place - start > 1 and is_surname(text[start:place])
 
 
 def _is_in_latin_word(text: str, place: int) -> bool:
@@ -176,11 +231,32 @@ def _name_in_run(run: str, honorific: str, before: str, is_free: bool) -> int | 
         if not parts or len(parts[1]) > 3 or not is_person(run[i:]):
             continue
         after_role = not is_whole and run[i - 1] in _ENDS_A_ROLE
-        if not (is_whole or (after_role and is_listed(parts[0]) and len(run) - i > 1)):
+        is_sure = is_listed(parts[0]) or (run[i - 1] in _ENDS_A_PLACE and not parts[1])
+        if not (is_whole or (after_role and is_sure and len(run) - i > 1)):
             continue
         if len(parts[0]) > 1 or _is_one_kanji_name(parts, honorific, before, is_free):
             return i
+    if _is_one_before_title(run, honorific, before):
+        return len(run) - 1
+    if _is_rare_surname(run, honorific, is_free):
+        return 0
     return 0 if _is_given_name(run, honorific, is_free) else None
+
+
+def _is_one_before_title(run: str, honorific: str, before: str) -> bool:
+    """Tell whether one kanji before a title is a surname: 乾先生, 3A病棟李看護師."""
+    is_free = before not in tuple("なるいたの") if len(run) == 1 else run[-2] in _ENDS_A_PLACE
+    is_title = honorific in _TITLES or honorific.endswith(("士", "師", "医", "員", "院長", "教授"))
+    return is_title and is_free and is_one_kanji_surname(run[-1])
+
+
+def _is_rare_surname(run: str, honorific: str, is_free: bool) -> bool:
+    """Tell whether a word in no list ends as surnames do, where only a person can stand."""
+    if not 2 <= len(run) <= 3 or run[-1] not in _ENDS_A_SURNAME or NO_NAME.search(run):
+        return False
+    if honorific in ("様", "さん"):
+        return is_free
+    return honorific in _TITLES or honorific.endswith(("士", "医師", "隊長", "園長"))
 
 
 def _is_given_name(run: str, honorific: str, is_free: bool) -> bool:

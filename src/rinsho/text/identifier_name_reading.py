@@ -6,6 +6,7 @@ import functools
 import re
 from typing import Literal
 
+from rinsho.text.identifier_given_names import is_one_kanji_surname, split_full_name
 from rinsho.text.identifier_name_words import (
     NO_KATAKANA_NAME,
     NO_NAME,
@@ -63,6 +64,29 @@ _AT = re.compile(
 )
 _ALONE = re.compile(_HARD_END)
 Firmness = Literal["firm", "surname", "listed"]
+_SURNAMES_LIKE_WORDS = frozenset(
+    [
+        "右田",
+        "左近",
+        "右城",
+        "祖父江",
+        "中条",
+        "三条",
+        "二条",
+        "九条",
+        "五条",
+        "西条",
+        "南条",
+        "下条",
+        "東条",
+        "足達",
+        "安達",
+        "鵜殿",
+        "左右田",
+        "左海",
+        "養父",
+    ]
+)
 NO_GIVEN_LETTER = re.compile(rf"[{NO_NAME_LETTERS}]")
 
 
@@ -70,7 +94,8 @@ NO_GIVEN_LETTER = re.compile(rf"[{NO_NAME_LETTERS}]")
 def is_person(word: str) -> bool:
     """Tell whether a word in kanji can be a person: no other word, no character of illness."""
     if NO_NAME.search(word):
-        return False
+        parts = split_full_name(word)
+        return word in _SURNAMES_LIKE_WORDS or (parts is not None and len(parts[1]) > 1)
     if not NO_GIVEN_LETTER.search(word):
         return True
     parts = split_name(word)
@@ -78,6 +103,8 @@ def is_person(word: str) -> bool:
 
 
 def _is_like_surname(word: str, firmness: Firmness) -> bool:
+    if is_one_kanji_surname(word) or (len(word) > 3 and split_full_name(word)):
+        return firmness != "listed"
     parts = split_name(word)
     if parts is None or len(parts[1]) > 4:
         return False
@@ -146,7 +173,7 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
     if (
         len(first) == 1
         and not match["kana"]
-        and not (is_listed(first) and _ALONE.match(text, match.end("first")))
+        and not (_is_alone_surname(first, firmness) and _ALONE.match(text, match.end("first")))
     ):
         return None
     if match["kana"] and len(first) <= 4:
@@ -158,9 +185,15 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
             and not NO_KATAKANA_NAME.search(match["kana"])
         ):
             return match.end("kana")
+        if len(first) == 1 and not is_listed(first):  # 変わりない
+            return None
         if not text[match.end("first") : match.end("first") + 1].isspace():
             return None if match["kana"][0] >= "ァ" else match.end("first")
     return match.end("first")
+
+
+def _is_alone_surname(word: str, firmness: Firmness) -> bool:
+    return is_listed(word) or (firmness != "listed" and is_one_kanji_surname(word))
 
 
 def _read_roman(match: re.Match[str], firmness: Firmness) -> int | None:

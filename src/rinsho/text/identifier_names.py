@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 
 from rinsho.text.identifier_anchors import Begin, Find, Rule, WordsAt, begins
-from rinsho.text.identifier_honorifics import GIVEN_ENDS, find_before_honorific
+from rinsho.text.identifier_full_names import read_full_name
+from rinsho.text.identifier_given_names import (
+    GIVEN_ENDS,
+    is_given,
+    is_one_kanji_surname,
+    split_full_name,
+)
+from rinsho.text.identifier_honorifics import find_before_honorific
 from rinsho.text.identifier_name_reading import (
     NAME_KANJI,
     NO_GIVEN_LETTER,
@@ -35,6 +42,7 @@ from rinsho.text.identifier_surnames import (
     is_surname,
     split_name,
     surname_letters,
+    surname_pairs,
 )
 
 # ----------------------------------------------------------------------------------- cues
@@ -211,14 +219,37 @@ def _after_kin(text: str, place: int) -> tuple[int, int] | None:
     """Read the name after 長男の, 妻( and the like."""
     for end in _KIN.ends(text, place):
         gap = None if _is_after_kin_hopeless(text, end) else _KIN_GAP.match(text, end)
+        if gap and (span := _certain_kin(text, gap)):
+            return span
         match = gap and _GIVEN.match(text, gap.end())
         if gap and match and (span := _given_name(gap, match)):
             return span
     return None
 
 
+_KIN_GIVEN = re.compile(
+    rf"(?P<name>(?:{NAME_KANJI}){{1,3}}|[ぁ-ん]{{2,4}}?|[ァ-ヶ]{{2,4}}子?)"
+    r"(?P<end>[ ]?(?:氏|様|殿|さん|さま)|と(?=長|次|三|二|妻|夫|母|父|姉|兄|弟|妹|孫|娘|息)"
+    r"|[がはも](?=来院|同席|付|面会|同居|同伴|来棟|在宅|介護|キーパ)|に(?=電話|説明|連絡|IC|付)|へ(?=電話|説明|連絡))"
+)
+
+
+def _certain_kin(text: str, gap: re.Match[str]) -> tuple[int, int] | None:
+    """Read a full name behind a relation, or a given name before a word that persons have."""
+    start = gap.end()
+    end = read_full_name(text, start)
+    if end is not None and (gap["gap"] not in ("は", "が") or text[end : end + 1] in "、。\n("):
+        return start, end
+    match = _KIN_GIVEN.match(text, start)
+    if not match or not is_given(match["name"]) or match["name"] in NO_PERSON_BEFORE_HONORIFIC:
+        return None
+    return match.span("name")
+
+
 def _is_after_kin_hopeless(text: str, end: int) -> bool:
     """Tell by the next characters that no name follows a relation."""
+    if _KIN_GIVEN.match(text, end) or read_full_name(text, end):
+        return False
     at = end + 1 if text[end : end + 1] in ("の", "は", "が") else end
     after = text[at : at + 1]
     if "一" <= after <= "龠":
@@ -295,7 +326,16 @@ _READING = re.compile(
     r"[)）]"
 )
 _NEXT = re.compile(
-    r"(?:[ ]?\((?:Dr|Ns|PT|OT|ST|MSW|CM|RN|医師|看護師|薬剤師|[一-龠]{2,5}[科師士])\))?[ ]?[、,/・&と→][ ]?|[ ]|[ ]?\((?=[^()\n]{2,10}\))"
+    r"(?:[ ]?(?:Dr|Ns|PT|OT|ST|MSW|先生|医師|看護師))?(?:[ ]?\((?:Dr|Ns|PT|OT|ST|MSW|CM|RN|医師|看護師|薬剤師|[一-龠]{2,5}[科師士])\))?[ ]?[、,/・&と→][ ]?|[ ]|[ ]?\((?=[^()\n]{2,10}\))"
+)
+
+
+_OF_LIST = re.compile(
+    r"(?:者|医|師|士|担当|Ns|Dr|メンバー|リーダー|[日夜]勤|準夜|深夜|CC|cc|Cc|参加|出席|同席|助手|申し送り|申送り?|引継ぎ?|調剤|監査|交付|職員|スタッフ)"
+    r"[^\n。]{0,24}\0[^\n。\0]{0,10}\Z"
+)
+_IN_LIST = re.compile(
+    rf"(?P<name>(?:{NAME_KANJI}){{1,3}})(?=[ ]?(?:[、,/・&|)\]。\n\0]|\((?:Dr|Ns|PT|OT|ST|MSW|CM|医師|看護師)|Dr|Ns|NS|PT|OT|ST|MSW|先生|医師|看護師|両|$)|[ ]{{2}})"
 )
 
 
@@ -304,6 +344,14 @@ def _next_name(text: str, place: int) -> tuple[int, int] | None:
     gap = _NEXT.match(text, place)
     if reading := _READING.match(text, place):
         return reading.span("value")
+    if (
+        gap
+        and _OF_LIST.search(text, max(0, place - 60), place)
+        and (one := _IN_LIST.match(text, gap.end()))
+    ):
+        is_name = is_surname(one["name"]) or is_one_kanji_surname(one["name"])
+        if is_name and is_person(one["name"]):
+            return one.span("name")
     end = gap and read_name(text, gap.end(), "listed")
     if not gap or not end or re.match(r"[はがをにのでともへよ]|[一-龠]", text[end : end + 1]):
         return None
@@ -312,8 +360,49 @@ def _next_name(text: str, place: int) -> tuple[int, int] | None:
 
 # ------------------------------------------------------------------------------ signatures
 
+_CIRCLED = re.compile(
+    rf"[①-⑩][ ]?(?P<name>(?:{NAME_KANJI}){{1,4}})(?=[ 、,]{{0,2}}(?:[②-⑩]|[\n|/;。]|$| ))"
+)
+_OTHER_CIRCLED = re.compile(r"[①-⑩][ ]?[一-龠ヶケノツ\0]{1,4}[ 、,]{0,2}\Z")
+_NEXT_CIRCLED = re.compile(r"[ 、,]{0,2}[②-⑩][ ]?[一-龠ヶケノツ\0]{1,4}(?![一-龠ぁ-んァ-ヶ])")
+
+
+def _in_circled_list(text: str, place: int) -> tuple[int, int] | None:
+    """Read a surname in a numbered list of surnames: ①八木 ②赤井 ③平."""
+    match = _CIRCLED.match(text, place)
+    if match is None or not (
+        _OTHER_CIRCLED.search(text, max(0, place - 8), place)
+        or _NEXT_CIRCLED.match(text, match.end())
+    ):
+        return None
+    name = match["name"]
+    is_name = is_surname(name) or is_one_kanji_surname(name)
+    return match.span("name") if is_name and is_person(name) else None
+
+
+_BEFORE_BRACKET = re.compile(
+    r"\((?:Dr|Ns|PT|OT|ST|MSW|CM|医師|看護師|准看護師|薬剤師|主治医|担当医|師長|技師|研修医|助産師|保健師|[一-龠]{2,5}(?:士|科医))\)"
+)
+_SURNAME_BACK = re.compile(rf"(?<![一-龠々ァ-ヶーぁ-ん])(?:{NAME_KANJI}){{1,3}}\Z")
+_NOTED = re.compile(rf"\((?P<value>(?:{NAME_KANJI}){{1,4}})[ ]?(?:記|筆|拝|著|代筆)\)")
+
+
+def _around_bracket(text: str, place: int) -> tuple[int, int] | None:
+    """Read a surname before its profession in brackets, 桂(看護師), and in them: (工藤記)."""
+    if noted := _NOTED.match(text, place):
+        is_name = is_surname(noted["value"]) or is_one_kanji_surname(noted["value"])
+        return noted.span("value") if is_name else None
+    back = _BEFORE_BRACKET.match(text, place) and _SURNAME_BACK.search(
+        text, max(0, place - 4), place
+    )
+    if not back or not (is_surname(back[0]) or is_one_kanji_surname(back[0])):
+        return None
+    return back.span() if is_person(back[0]) else None
+
+
 _LABEL_END = re.compile(r"[:=|\t】」][ \t|]{0,4}[「『]?|[ ]{1,3}")
 _TOPIC_END = re.compile("は[、 ]?")
+_KIN_END = "母父妻夫男女兄弟姉妹"
 _SIGNED = re.compile(
     rf"[ \t]{{0,4}}(?P<name>(?:{NAME_KANJI}){{1,5}}(?:[ ](?:{NAME_KANJI}){{1,4}})?)"
     rf"[ ]?(?:印|㊞|拝|記)?"
@@ -349,8 +438,10 @@ def _after_role(text: str, place: int) -> tuple[int, int] | None:
 def _after_topic(text: str, place: int) -> tuple[int, int] | None:
     """Read a full name after 手術は, 患者は and the like, before a bracket or a comma."""
     gap = _TOPIC_END.match(text, place)
+    if gap and (full := read_full_name(text, gap.end())) and text[full : full + 1] in "(、。\n":
+        return gap.end(), full
     end = gap and read_name(text, gap.end(), "listed")
-    if not gap or not end or text[end : end + 1] not in "(、。":
+    if not gap or not end or text[end : end + 1] not in "(、。" or text[place - 1] in _KIN_END:
         return None
     parts = split_name(text[gap.end() : end])
     return (gap.end(), end) if parts and len(parts[1]) in (1, 2, 3) else None
@@ -437,7 +528,8 @@ def _before_age(text: str, place: int) -> tuple[int, int] | None:
     if is_rare(parts[0]) and not match["spaced"]:
         return None
     is_name = not NO_NAME.search(match[0]) and not NO_GIVEN_LETTER.search(parts[1])
-    return match.span() if is_name and (len(parts[0]) > 1 or match["spaced"]) else None
+    is_whole = len(parts[0]) > 1 or match["spaced"] or split_full_name(match[0])
+    return match.span() if is_name and is_whole else None
 
 
 _AFTER_AGE = re.compile("[男女]性(?:[、,: ]|の)[ ]?")
@@ -465,7 +557,8 @@ def _before_saying(text: str, place: int) -> tuple[int, int] | None:
         return None
     is_sure = says[0][1:2] in "申名"
     before = text[back.start() - 1 : back.start()]
-    is_alone = before in "「『→\n。は、 " and (bool(parts[1]) or before in "「『")
+    is_answer = text.startswith(("はい、", "ええ、", "はい "), back.start() - 3)
+    is_alone = before in "「『→\n。は、 " and (bool(parts[1]) or before in "「『" or is_answer)
     if not is_sure and not (is_alone and is_surname(parts[0]) and len(parts[0]) > 1):
         return None
     return back.span() if is_listed(parts[0]) or (is_alone and not is_sure) else None
@@ -551,6 +644,20 @@ NAME_RULES = (
     Rule("name", begins(KIN), _after_kin, 23),
     Rule("name", (Begin("、,/・&と→ (", "", "", "\0"),), _next_name, 24),
     Rule("name", (Begin("/・&", "\0"),), _name_before, 25),
+    Rule("name", (Begin("①②③④⑤⑥⑦⑧⑨⑩"),), _in_circled_list, 24),
+    Rule(
+        "name",
+        (
+            Begin(
+                "(",
+                "DNPOSMC医看准薬主担師技研助保理作言歯臨管社精介",
+                "rsTWDMN師医護薬剤任当長産健学業語科床理会神",
+            ),
+            *(Begin("(", first, seconds) for first, seconds in surname_pairs().items()),
+        ),
+        _around_bracket,
+        24,
+    ),
     Rule("name", (Begin(",", "\0"),), _kana_before_name, 25),
     Rule("name", (Begin(":=|\t 】」", "", "", "者医師士員人名手係役当長主"),), _after_role, 24),
     Rule("name", (Begin("男女", "性", "、,: の"),), _after_age, 24),
@@ -571,6 +678,6 @@ NAME_RULES = (
         _part_of_name,
         22,
     ),
-    Rule("name", (Begin("は", "", "", "術査談象約院者定"),), _after_topic, 25),
+    Rule("name", (Begin("は", "", "", "術査談象約院者定" + _KIN_END),), _after_topic, 25),
     Rule("name", (Begin("( \t", _SURNAME_FIRST, "", "。. \t"),), _signature, 25),
 )

@@ -194,7 +194,7 @@ NUMBER_RULES = (
             Begin("(", _DIGITS + "I", _DIGITS + "D", "\0"),
             Begin("と", _DIGITS + _CAPITALS, "", "\0"),
             Begin("号", "室", " \t"),
-            Begin("_", _CAPITALS + "".join(map(chr, range(0x4E00, 0x9FA1))), "", _DIGITS),
+            Begin("_", "", "", _DIGITS),
         ),
         first_of(_IN_BRACKETS, _SECOND, _IN_ROOM, _before_file_name),
         6,

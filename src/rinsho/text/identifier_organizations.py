@@ -298,6 +298,8 @@ def _specialty_clinic(text: str, place: int) -> tuple[int, int] | None:
     ):
         return None
     end = department.end()
+    if department[0] == "歯科" and text.startswith(("衛生", "医師", "技工"), end):
+        return None
     while more := _DEPARTMENT.match(text, end):
         end = more.end()
     return name.start("name"), end

@@ -182,8 +182,8 @@ _PAIRS_THAT_ARE_NO_NAMES = frozenset(
 )
 
 _PLAIN = str.maketrans(  # letters of the same name
-    "﨑髙𠮷邊邉澤濱櫻齋齊廣嶋眞國瀧栁冨德惠壽龍藏榮會條實淺靜黑萬關槇鷗舘",
-    "崎高吉辺辺沢浜桜斎斉広島真国滝柳富徳恵寿竜蔵栄会条実浅静黒万関槙鴎館",
+    "與靏﨑髙𠮷邊邉澤濱櫻齋齊廣嶋眞國瀧栁冨德惠壽龍藏榮會條實淺靜黑萬關槇鷗舘",
+    "与鶴崎高吉辺辺沢浜桜斎斉広島真国滝柳富徳恵寿竜蔵栄会条実浅静黒万関槙鴎館",
 )
 _VARIANT = re.compile("[\U000e0100-\U000e01ef]")  # picks the shape of the kanji before it
 
@@ -221,12 +221,16 @@ def is_surname(word: str) -> bool:
     word = _VARIANT.sub("", word)
     if word in listed or word.translate(_PLAIN) in listed:
         return True
-    if len(word) > 1 and word in _rare() and word not in _PAIRS_THAT_ARE_NO_NAMES:
+    if (
+        len(word) > 1
+        and (word in _rare() or word.translate(_PLAIN) in _rare())
+        and word not in _PAIRS_THAT_ARE_NO_NAMES
+    ):
         return True
     if (
         len(word) == 3
         and word[0] in first
-        and word[1] in first | last | {"之", "ノ", "ヶ", "ケ"}
+        and word[1] in first | last | {"之", "ノ", "ヶ", "ケ", "ツ", "ッ", "ヵ"}
         and word[2] in last
     ):
         return True
@@ -246,6 +250,15 @@ def surname_letters() -> str:
     return "".join(sorted({word[0] for word in _words()[0]}))
 
 
+def surname_pairs() -> dict[str, str]:
+    """Return the second characters of surnames of two and more, by their first."""
+    pairs: dict[str, str] = {}
+    for word in sorted(_words()[0] | _rare()):
+        if len(word) > 1 and word[1] not in pairs.get(word[0], ""):
+            pairs[word[0]] = pairs.get(word[0], "") + word[1]
+    return pairs
+
+
 @functools.lru_cache(1 << 15)
 def split_name(name: str) -> tuple[str, str] | None:
     """Return surname and given name of a name in kanji; None where no surname begins it.
@@ -262,7 +275,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     for length in (3, 2, 4):
         if len(name) >= length and is_listed(name[:length]):
             return name[:length], name[length:]
-    if name[1:2] in "之ノヶケ" and is_surname(name[:3]):
+    if name[1:2] in "之ノヶケツッ" and is_surname(name[:3]):
         return name[:3], name[3:]
     if is_surname(name[:2]):
         return name[:2], name[2:]

@@ -74,8 +74,36 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind, str], ...] = (
 _LABELS: dict[str, IdentifierKind] = {
     label: kind for kind, labels in _LABELS_OF_KINDS for label in labels.split()
 }
-LABELS = tuple(_LABELS)
-_LABEL = re.compile("|".join(map(re.escape, sorted(_LABELS, key=len, reverse=True))))
+# Of columns that hold no identifier: they tell that a line is a header.
+_OTHER_LABELS = frozenset(
+    [
+        "続柄",
+        "性別",
+        "年齢",
+        "職業",
+        "職種",
+        "備考",
+        "病名",
+        "診断名",
+        "診断",
+        "診療科",
+        "病棟",
+        "病室",
+        "科",
+        "部署",
+        "役職",
+        "血液型",
+        "関係",
+        "年令",
+        "sex",
+        "gender",
+        "age",
+        "同居",
+        "順位",
+    ]
+)
+LABELS = (*_LABELS, *_OTHER_LABELS)
+_LABEL = re.compile("|".join(map(re.escape, sorted(LABELS, key=len, reverse=True))))
 _LONGEST_HEADER = 400  # characters of a line of labels
 _PLAIN = re.compile(r"なし|無し?|不明|-+|:?-{2,}:?|―|ー|未定|同上|\s*")
 _IS_OF_KIND: dict[IdentifierKind, re.Pattern[str]] = {
@@ -117,10 +145,10 @@ def find_in_tables(
         mark = _mark(text[start:end])
         columns = _columns(text, start, end, mark)
         done = end
-        if sum(column is not None for column in columns) < 2 and "," in text[place:end]:
+        if not columns and "," in text[place:end]:
             mark = ","
             columns = _columns(text, place, end, mark)  # other words stand before the first label
-        if sum(column is not None for column in columns) >= 2:
+        if columns:
             done = yield from _rows(text, end + 1, columns, mark, kinds)
 
 
@@ -129,7 +157,11 @@ def _mark(line: str) -> str:
 
 
 def _columns(text: str, start: int, end: int, mark: str) -> list[IdentifierKind | None]:
-    return [_LABELS.get(text[a:b].lstrip("・*-# ")) for a, b in _cells(text, start, end, mark)]
+    """Return the kinds of the columns of a header, none for a line that is no header."""
+    labels = [text[a:b].lstrip("・*-# ") for a, b in _cells(text, start, end, mark)]
+    n_known = sum(label in _LABELS or label in _OTHER_LABELS for label in labels)
+    columns: list[IdentifierKind | None] = [_LABELS.get(label) for label in labels]
+    return columns if n_known > 1 and any(columns) else []
 
 
 def _rows(

@@ -16,6 +16,7 @@ from rinsho.text.identifier_addresses import ADDRESS_RULES
 from rinsho.text.identifier_anchors import N_RULES_AT_MOST, Anchors, Begin, Rule
 from rinsho.text.identifier_contacts import CONTACT_RULES
 from rinsho.text.identifier_dates import DATE_RULES
+from rinsho.text.identifier_full_names import FULL_NAME_RULES
 from rinsho.text.identifier_kinds import (
     IDENTIFIER_KINDS,
     PLACEHOLDERS,
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     *NAME_RULES,
     *MESSAGE_RULES,
 )
+NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES)
 
 
 def _find_nothing(text: str, place: int) -> tuple[int, int] | None:
@@ -75,9 +77,15 @@ Place = tuple[int, tuple[Rule, ...]]
 _N_ROUNDS = 6  # found ones are masked and the rest is read again: seldom more than twice
 
 
+def _rules_of(kinds: frozenset[IdentifierKind]) -> list[Rule]:
+    """Return the rules of some kinds: in public text a name without a cue is an author's."""
+    rules = NOTE_RULES if kinds != frozenset(PUBLIC_TEXT_KINDS) else RULES
+    return [rule for rule in rules if rule.kind in kinds]
+
+
 @functools.cache
 def _anchors(kinds: frozenset[IdentifierKind]) -> tuple[Anchors, ...]:
-    rules = [_TABLE, *(rule for rule in RULES if rule.kind in kinds)]
+    rules = [_TABLE, *_rules_of(kinds)]
     parts = [rules[i : i + N_RULES_AT_MOST] for i in range(0, len(rules), N_RULES_AT_MOST)]
     return tuple(Anchors(part) for part in parts)
 
@@ -149,8 +157,7 @@ def _places_near(
 
 @functools.cache
 def _rules_beside_mask(kinds: frozenset[IdentifierKind]) -> tuple[Rule, ...]:
-    rules = [rule for rule in RULES if rule.kind in kinds]
-    return tuple(r for r in rules if any(MASK in b.before + b.second for b in r.begins))
+    return tuple(r for r in _rules_of(kinds) if any(MASK in b.before + b.second for b in r.begins))
 
 
 def mask_placeholders(text: str) -> str:
