@@ -2,6 +2,7 @@
 
     python benchmarks/finetune_forms.py BASE --data DIR --noncommercial --results FILE --minutes 5
     python benchmarks/finetune_forms.py --results FILE            # the tables alone
+    python benchmarks/finetune_forms.py --results FILE --into docs/finetuning.md
 
 BASE is a weights folder of `pretrain`. A cell is a task, a form and a seed; the seed draws the
 order and picks the fold, one of five that share no document (STS: no sentence). Every form gets the
@@ -44,6 +45,8 @@ from rinsho.runfile import StageConfig
 from rinsho.text.normalize import normalize
 from rinsho.tokenizer.tokenizer import read_tokenizer
 from rinsho.training.finetune import FinetuneConfig, finetune
+
+BEGIN, END = "<!-- tables of finetune_forms.py -->", "<!-- end of the tables -->"
 
 
 def to_records(cell: Cell) -> Iterator[dict[str, Any]]:
@@ -175,6 +178,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--noncommercial", action="store_true")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--into", type=Path, help="a page: the tables go between its two marks")
     parser.add_argument("--tasks", nargs="*", default=list(FORMS))
     parser.add_argument("--forms", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
@@ -192,7 +196,13 @@ def main() -> None:
         if not arguments.noncommercial or arguments.data is None:
             parser.error("NRNER and JA-Clinical-STS are CC BY-NC-SA: --noncommercial, --data DIR")
         run_missing(arguments)
-    print("\n".join(tables(read_results(arguments.results))))
+    made = "\n".join(tables(read_results(arguments.results)))
+    print(made)
+    if arguments.into is not None:
+        page = arguments.into.read_text(encoding="utf-8")
+        before, _, rest = page.partition(BEGIN)
+        after = rest.partition(END)[2]
+        arguments.into.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
 
 
 def run_missing(arguments: argparse.Namespace) -> None:
