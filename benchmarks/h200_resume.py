@@ -68,6 +68,7 @@ class RandomTokens:
 
 def weights_after(bench: Bench, folder: Path, *, stops_at: int | None) -> str:
     """Return the hash of the weights behind the last step, having stopped once or not."""
+    folder.mkdir()  # of the checkpoints
     is_compiled = missing_compiler(bench.device) is None
     config = TrainingConfig(
         n_steps=N_STEPS, precision="bf16", compile=is_compiled, checkpoint_every_steps=100,
