@@ -109,6 +109,12 @@ def _collect_share(config: Any, **arguments: Any) -> None:
 
     n_parts = make_share(config, **arguments)
     share, n_shares = arguments["share"], arguments["n_shares"]
+    if (arguments["out"] / "manifest.json").is_file():
+        say(
+            f"{arguments['out']} はもう結合されています: 作る部分はありません",
+            f"{arguments['out']} is merged already: there is nothing to make",
+        )
+        return
     say(
         f"分割 {share}/{n_shares}: {n_parts} 個の部分ができました",
         f"share {share} of {n_shares}: {n_parts} parts are done",

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rinsho.corpus.benchmark_cells import read_cells
 from rinsho.corpus.contamination import (
-    Overlap,
     OverlapIndex,
     drop_passages,
     dropped_share,
@@ -258,20 +257,6 @@ def test_coverage_counts_items_and_runs_of_each_benchmark(index: OverlapIndex) -
     }
     assert report["tables"].n_runs_found == 3
     assert report["sheets"].n_items_found == 0
-
-
-@given(st.lists(st.lists(st.integers(0, 29), min_size=1), max_size=6), st.integers(0, 6))
-def test_coverage_is_the_same_in_whatever_parts_it_is_counted(
-    runs: list[list[int]], cut: int
-) -> None:
-    overlaps = [Overlap(0, 50, "quiz", tuple(numbers)) for numbers in runs]
-    whole, first, second = Coverage(30), Coverage(30), Coverage(30)
-    whole.add(overlaps)
-    first.add(overlaps[:cut])
-    second.add(overlaps[cut:])
-    second = Coverage.from_json(json.loads(json.dumps(second.to_json())))
-    second.merge(first)
-    assert second.to_json() == whole.to_json()
 
 
 # ------------------------------------------------------------------------------------- real data

@@ -16,6 +16,7 @@ import pytest
 from rinsho.corpus.collect import CollectConfig, collect, make_share
 from rinsho.corpus.document import read_documents
 from rinsho.corpus.engines import Workers
+from rinsho.corpus.part import PART_BYTES
 from rinsho.errors import Corrupt, PartMissing, WorkerDied
 from rinsho.runfile import to_config
 
@@ -94,6 +95,16 @@ def test_shares_made_in_any_order_are_merged_into_the_same_folder(
     assert merged.identity_hash == whole.identity_hash
 
 
+def test_a_share_that_comes_after_the_merge_leaves_nothing_behind(
+    sources: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    make_share(config(sources[:1]), share=0, n_shares=1, out=out, n_workers=1)
+    collect(config(sources[:1]), out=out, only_merge=True, n_workers=1)
+    assert make_share(config(sources[:1]), share=0, n_shares=1, out=out, n_workers=1) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_merge_without_a_share_names_the_part_and_the_share_makes_it_whole(
     sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:
@@ -153,7 +164,11 @@ def test_limits_cut_at_the_same_document_whatever_the_workers(
     assert sum(one["records_in"] for one in table.values()) == one.counts["records_in"]
 
 
-def test_ids_count_the_records_of_a_source_over_all_its_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part_bytes", [1, PART_BYTES])  # a part a file, or all files in one
+def test_ids_count_the_records_of_a_source_over_all_its_files(
+    part_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rinsho.corpus.part.PART_BYTES", part_bytes)
     for number in range(3):
         text = json.dumps({"text": f"{WORDS[number]}が続くため受診した。", "n": number})
         (tmp_path / f"{number}.jsonl").write_text(f"{text}\n{{broken\n", encoding="utf-8")
@@ -214,8 +229,9 @@ def test_what_a_task_raises_is_raised(work: Any) -> None:
         workers.run(["a", "b"], work.fail)
 
 
-def test_a_killed_process_leaves_a_run_that_can_go_on(
-    sources: list[dict[str, Any]], whole: Any, tmp_path: Path
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_process_leaves_a_run_that_can_go_on(
+    stop: signal.Signals, sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:
     run_file = tmp_path / "run.toml"
     tables = "".join(
@@ -233,10 +249,14 @@ def test_a_killed_process_leaves_a_run_that_can_go_on(
         "--out",
         str(out),
     ]
-    process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.DEVNULL)
+    said = tmp_path / "said.txt"
+    with said.open("wb") as file:
+        process = subprocess.Popen([*command, "--workers", "1"], stderr=file)
     while process.poll() is None and not list(tmp_path.glob("out.parts/*/part.json")):
         os.sched_yield()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(stop)
+    if process.wait() == 130:
+        assert "同じコマンド" in (words := said.read_text("utf-8")) or "same command" in words
+        assert "Traceback" not in words
     made = collect(config(sources), out=out, n_workers=1)
     assert made.identity_hash == whole.identity_hash

@@ -9,15 +9,16 @@ Three steps, so that many workers give the same bytes as one:
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rinsho.console import progress
+from rinsho.console import progress, say
 from rinsho.corpus.accounts import write_accounts
 from rinsho.corpus.collection import (
     MIB,
@@ -36,7 +37,7 @@ from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sieve import open_sieve
 from rinsho.corpus.sources import SourceRecord, read_source
 from rinsho.errors import PartMissing
-from rinsho.manifest import Manifest, OpenFolder, door, new_folder
+from rinsho.manifest import MANIFEST, Manifest, OpenFolder, door, new_folder
 
 __all__ = ["CollectConfig", "collect", "make_share", "show_collect"]
 
@@ -87,7 +88,7 @@ def collect(
         is_private=collection.is_private,
     ) as folder:
         _make_root(collection)
-        with _open_workers(collection, engine, n_workers) as workers:
+        with _told_of_the_rest(), _open_workers(collection, engine, n_workers) as workers:
             tasks = collection.tasks(make_index(collection, workers))
             if not only_merge:
                 _make_parts(tasks, workers)
@@ -112,16 +113,19 @@ def make_share(
 ) -> int:
     """Make every `n_shares`-th part of a run, from part `share` on; return how many there are.
 
-    One job of a cluster's array calls this; `collect(..., only_merge=True)` joins the parts.
+    One job of a cluster's array calls this; `collect(..., only_merge=True)` joins the parts. Where
+    they are joined already, a job that runs again makes none.
 
     Args:
         share: 0 to n_shares - 1.
         n_shares: Jobs in all; they need not run at the same time.
         config, out, labels, data, noncommercial, engine, n_workers: As in `collect`.
     """
+    if (out / MANIFEST).is_file():
+        return 0
     collection = open_collection(config, out, labels, data, noncommercial)
     _make_root(collection)
-    with _open_workers(collection, engine, n_workers) as workers:
+    with _told_of_the_rest(), _open_workers(collection, engine, n_workers) as workers:
         tasks = collection.tasks(make_index(collection, workers))[share::n_shares]
         _run_with_progress(tasks, workers)
     return len(tasks)
@@ -162,6 +166,19 @@ def _open_workers(collection: Collection, engine: Engine, n_workers: int | None)
     n_bytes = sum(source.n_bytes for source in collection.sources) + collection.n_benchmark_bytes
     is_small = engine == "local" and n_bytes < _SMALL_BYTES
     return Workers(engine, 1 if is_small else n_workers or usable_cores())
+
+
+@contextlib.contextmanager
+def _told_of_the_rest() -> Generator[None, None, None]:
+    """Say to a person who stops a run that nothing of it is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(
+            "中断しました。できた部分は残っています: 同じコマンドで続きから始まります",
+            "stopped; the parts that are done are kept: the same command goes on from here",
+        )
+        raise
 
 
 def _make_root(collection: Collection) -> None:

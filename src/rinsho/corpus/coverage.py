@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +47,6 @@ class Coverage:
         for overlap in overlaps:
             self.is_found[list(overlap.runs)] = True
 
-    def merge(self, other: Coverage) -> None:
-        """Count what was found in another part of the corpus, with the same index."""
-        self.is_found |= other.is_found
-
     def report(self, index: OverlapIndex) -> dict[str, BenchmarkCoverage]:
         """Return how much of each benchmark was found."""
         n_items = np.diff(index.first_items)
@@ -63,17 +58,6 @@ class Coverage:
         return {
             name: BenchmarkCoverage(*row) for name, row in zip(index.benchmarks, rows, strict=True)
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers of the runs that were found, for `from_json`."""
-        return {"n_runs": len(self.is_found), "found": np.flatnonzero(self.is_found).tolist()}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Coverage:
-        """Return the coverage that `to_json` wrote."""
-        coverage = cls(value["n_runs"])
-        coverage.is_found[value["found"]] = True
-        return coverage
 
     def _per_benchmark(self, index: OverlapIndex, items: NDArray[np.int32]) -> list[int]:
         numbers = index.benchmarks_of(items)

@@ -10,6 +10,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import queue
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Literal, Self, TypeVar
@@ -101,6 +102,7 @@ _reads: Any = None  # in a worker: the queue of bytes read
 def _begin_worker(reads: Any) -> None:
     global _reads
     _reads = reads
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # one who stops a run need not read tracebacks
 
 
 def _work_in_pool(work: Work, task: Any) -> None:
