@@ -13,19 +13,31 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "identifiers"
-HALVES = ("dev", "dev2", "dev3", "test")
-HYPHEN = "[-ー‐−–の]"
+HALVES = ("dev", "dev2", "dev3", "dev4", "test")
+APART = ("dev", "dev2", "dev3", "test")  # dev4 is broad: it may name what the others name
+DASHES = dict.fromkeys(map(ord, "ー‐−–―─〜～~"), "-")
+KANJI_DIGITS = str.maketrans("〇一二三四五六七八九", "0123456789")
 SHAPES = {
-    "postal_code": rf"\d{{3}} ?{HYPHEN}? ?\d{{4}}",
-    "phone": rf"\+?[\d()_ ]+((局|{HYPHEN})[\d()_ ]+)*",
-    "mail": r"[^@\s]+@[a-z.-]+\.(jp|com|org|net)",
-    "url": r"(https?://|www\.|[a-z]+\.)\S+",
+    "postal_code": r"\d{3}[-の]?\d{4}",
+    "phone": r"\+?[\d()_./・、局番の+-]+",
+    "mail": r"[^@]+@[a-z.-]+\.(jp|com|org|net)",
+    "url": r"((https?|h(xx|\*\*)ps?|ttps?|ftp)://|www\.|[a-z]+\.)\S+",
     "license_number": r"\d{12}",
-    "passport_number": r"[A-Z]{2} ?\d{7}",
-    "my_number": r"\d{4}([ .-]?)\d{4}\1\d{4}",
-    "record_number": r"[A-Z]*[A-Z\d-]*\d",
-    "device_number": r"[A-Za-z0-9()+/$-]+",
+    "passport_number": r"[a-z]{1,2}\d{7,8}[a-z]?",
+    "my_number": r"\d{4}([.の|-]?)\d{4}\1\d{4}|\d(\|\d){11}",
+    "record_number": r"[a-z]*[a-zの\d-]*\d",
+    "device_number": r"[a-z0-9()+/$-]+",
 }
+
+
+def plain(value, kind):
+    """Write a value in one notation: figures, dashes and signs alike, no blanks."""
+    folded = unicodedata.normalize("NFKC", value).translate(DASHES)
+    if kind in ("postal_code", "phone", "my_number", "license_number"):
+        folded = folded.translate(KANJI_DIGITS)
+    if kind == "mail":
+        folded = re.sub(r"[\[(]at[\])]|☆", "@", folded)
+    return re.sub(r"\s", "", folded).lower()
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +72,14 @@ def test_every_kind_is_planted_as_often_as_promised(bench, documents):
 
 def test_spans_cut_out_the_planted_values_and_nothing_else(documents):
     for document in documents:
-        assert not re.search(r"[⟦⟧{}]", document.text)
+        assert not re.search(r"[⟦⟧]|\{[^\"{}\s]+\}", document.text)
         end = 0
         for span in document.spans:
             value = document.text[span.start : span.end]
             assert end <= span.start < span.end
             assert value == value.strip()
             shape = SHAPES.get(span.kind, "(?s:.+)")
-            assert re.fullmatch(shape, unicodedata.normalize("NFKC", value)), (span.kind, value)
+            assert re.fullmatch(shape, plain(value, span.kind)), (span.kind, value)
             end = span.end
 
 
@@ -76,14 +88,15 @@ def test_my_numbers_are_valid_by_the_weights_written_out(documents):
     for document in documents:
         for span in document.spans:
             if span.kind == "my_number":
-                digits = [int(c) for c in document.text[span.start : span.end] if c.isdigit()]
+                value = document.text[span.start : span.end]
+                digits = [int(c) for c in plain(value, span.kind) if c.isdigit()]
                 rest = sum(w * d for w, d in zip(weights, digits, strict=False)) % 11
                 assert digits[11] == (0 if rest < 2 else 11 - rest)
 
 
 def test_the_halves_share_no_source_and_no_person_or_place(bench):
     tokens, pools = {}, {}
-    for half in HALVES:
+    for half in APART:
         groups = [
             group
             for path in (FOLDER / "forms" / half).glob("*.toml")
@@ -93,7 +106,7 @@ def test_the_halves_share_no_source_and_no_person_or_place(bench):
         tokens[half] = set(re.findall(r"https?://[^\s;,]+|[\w-]+/[\w.-]+", sources))
         pools[half] = bench["planted"].read_forms(half).pools
         assert {group["kind"] for group in groups} == set(bench["planted"].KINDS)
-    for one, other in combinations(HALVES, 2):
+    for one, other in combinations(APART, 2):
         assert not tokens[one] & tokens[other]
         for key in ("families", "givens", "places"):
             values = (

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rinsho.text.identifiers import IDENTIFIER_KINDS, find_identifiers, replace_identifiers
+from rinsho.text.identifiers import (
+    IDENTIFIER_KINDS,
+    PUBLIC_TEXT_KINDS,
+    find_identifiers,
+    replace_identifiers,
+)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +216,16 @@ def test_hostile_text_of_a_million_characters_ends(unit: str) -> None:
         ),
         ("郵便番号 4 2 0 - 8 6 0 1", "4 2 0 - 8 6 0 1", "postal_code"),
         ("雇用主 追手水産", "追手水産", "workplace"),
+        ("管理番号(ME機器)C1491", "C1491", "device_number"),
+        ("12345678 山田 花子 女 1940/04/09", "1940/04/09", "birth_date"),
+        ("電話 022~537~8934", "022~537~8934", "phone"),
+        ("TEL:0178-65-0601、1945", "1945", "phone"),
+        ("生まれは香川県丸亀市大手町。", "香川県丸亀市大手町", "address"),
+        ("00123456_YAMADA_TARO_CT.dcm", "00123456", "record_number"),
+        ("12:04 城 花子 胃カメラ", "城 花子", "name"),
+        ("①八木 ②赤井 ③平", "赤井", "name"),
+        ("続柄,氏名\n長男,山田 大輔\n", "山田 大輔", "name"),
+        ("妻翔と長女が来院", "翔", "name"),
     ],
 )
 def test_labels_of_machines_and_forms_are_read(text: str, value: str, kind: str) -> None:
@@ -224,3 +239,9 @@ def test_labels_of_machines_and_forms_are_read(text: str, value: str, kind: str)
 )
 def test_codes_of_things_and_words_of_laws_are_no_identifiers(text: str) -> None:
     assert find_identifiers(text) == ()
+
+
+def test_names_without_a_cue_stay_in_public_text_where_they_are_authors() -> None:
+    text = "2021年、山田花子、『統計の話』"
+    assert find_identifiers(text, PUBLIC_TEXT_KINDS) == ()
+    assert [text[one.start : one.end] for one in find_identifiers(text, ("name",))] == ["山田花子"]
