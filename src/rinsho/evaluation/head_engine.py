@@ -37,7 +37,7 @@ class HeadEngine:
             ModelCannot: No task of the head fits the item, or a pair head is given one text.
         """
         text = text_of(item)
-        if (text[1] is None) == (self._heads.form == "pair"):
+        if text[1] is None and self._heads.form == "pair":
             found = f"a head of form {self._heads.form}"
             raise ModelCannot(where=item.id, found=found, expected="texts of its form")
         place = self._place(benchmark, item)
