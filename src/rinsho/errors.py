@@ -526,8 +526,8 @@ class OutOfMemory(CheckpointError):
     code = "K005"
     ja = "メモリが足りません: {where}（{found}）"
     en = "out of memory: {where} ({found})"
-    hint_ja = "{expected} を小さくしてください。`rinsho plan` が必要量を示します"
-    hint_en = "lower {expected}; `rinsho plan` tells what is needed"
+    hint_ja = "次を小さくするか設定してください: {expected}。`rinsho plan` が必要量を示します"
+    hint_en = "lower or set {expected}; `rinsho plan` tells what is needed"
 
 
 class LossNotFinite(CheckpointError):

@@ -309,11 +309,31 @@ def test_torchrun_starts_the_same_command(
     unbroken: Training, text_tokens: Path, tmp_path: Path
 ) -> None:
     run = training(tmp_path / "run", text_tokens, dropout=0.0)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    rinsho = ["-m", "rinsho", "pretrain", run.run_file, "--tokens", run.tokens, "--out", run.out]
-    command = [sys.executable, *torchrun, *map(str, rinsho)]
-    subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_SECONDS)
+    finished = subprocess.run(torchrun(run), capture_output=True, timeout=DEADLINE_SECONDS)
+    assert finished.returncode == 0, finished.stderr.decode()
     assert run.weights_sha256() == unbroken.weights_sha256()
+
+
+@pytest.mark.campaign
+def test_a_signal_to_torchrun_saves_and_the_next_run_gives_the_same_bytes(
+    unbroken: Training, text_tokens: Path, tmp_path: Path
+) -> None:
+    run = training(tmp_path / "run", text_tokens, dropout=0.0)
+    agent = subprocess.Popen(torchrun(run), stderr=subprocess.PIPE, text=True)
+    run.wait_for_step(4, [agent])
+    agent.send_signal(signal.SIGTERM)
+    _, errors = agent.communicate(timeout=DEADLINE_SECONDS)
+    assert agent.returncode != 0
+    assert "finishing this step and saving a checkpoint" in errors
+    run.finish()
+    assert run.weights_sha256() == unbroken.weights_sha256()
+
+
+def torchrun(run: Training) -> list[str]:
+    """Return the command that the page about clusters gives."""
+    agent = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    rinsho = ["-m", "rinsho", "pretrain", run.run_file, "--tokens", run.tokens, "--out", run.out]
+    return [sys.executable, *agent, *map(str, rinsho), "--lang", "en"]
 
 
 @pytest.mark.campaign

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from rinsho.encoding.token_shard import TokenWriter
-from rinsho.errors import InvalidValue, NothingToLearn
+from rinsho.errors import InvalidValue, NothingToLearn, OutOfMemory
 from rinsho.manifest import new_folder, open_folder
 from rinsho.model.checkpoint import load_decoder
 from rinsho.runfile import StageConfig, to_config
@@ -119,6 +120,27 @@ def test_changes_to_a_preset_keep_the_rest_of_it() -> None:
     config = PretrainConfig.model_validate({"preset": "demo", "model": {"d_model": 128}})
     shape = config.decoder_config(vocab_size=100)
     assert (shape.d_model, shape.n_heads * shape.d_head, shape.vocab_size) == (128, 128, 100)
+
+
+def test_without_memory_a_run_says_what_to_lower_and_to_what(
+    text_tokens: Path, config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", full)
+    with pytest.raises(OutOfMemory, match=r"micro_batch_tokens = 128.* GB"):
+        pretrain(config, tokens=text_tokens, out=tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused(
+    text_tokens: Path, config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = config.model_copy(update={"device": "cuda"})
+    with pytest.raises(InvalidValue, match="device"):
+        pretrain(asked, tokens=text_tokens, out=tmp_path / "weights")
 
 
 # ------------------------------------------------------------------------------ stopping

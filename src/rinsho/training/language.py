@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rinsho.encoding.token_shard import TokenSplit, read_token_split
 from rinsho.errors import InvalidValue, NothingToLearn
@@ -14,6 +15,7 @@ from rinsho.manifest import OpenFolder
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder
 from rinsho.model.decoder_protocol import TrainableDecoder, as_module
+from rinsho.model.presets import DecoderConfig
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
 from rinsho.training.batches import TokenBatches
 from rinsho.training.distributed import check_sizes, make_whole, new_store, shard
@@ -25,6 +27,7 @@ from rinsho.training.masking import Masking
 from rinsho.training.mix import JoinedSplit, MixedSource, new_mix
 from rinsho.training.objective import LanguageObjective
 from rinsho.training.optimizer import new_optimizer
+from rinsho.training.plan_memory import memory_advice
 from rinsho.training.recompute import recompute_blocks
 from rinsho.training.sampling import new_sampler
 from rinsho.training.session import Session
@@ -80,10 +83,13 @@ def train_on_tokens(
     if config.recompute:
         recompute_blocks(as_module(decoder))
     check_sizes(config, session.ranks)
+    if session.ranks.n_ranks == 1:
+        as_module(decoder).to(session.device)  # of several, each takes its part there
     shard(as_module(decoder), session.ranks, session.precision)
-    here = environment(session.threads, session.precision)
+    here = environment(session.threads, session.precision, session.device)
     store = new_store(folder.checkpoints, here, session.ranks, as_module(decoder))
     folder.threads, folder.precision = session.threads, session.precision
+    session.memory_advice = lambda: _memory_advice(config, decoder, session)
     loop = Loop(
         objective,
         new_optimizer(as_module(decoder), config),
@@ -106,6 +112,21 @@ def train_on_tokens(
         sources=_count_sources(batches, held_out, finished),
     )
     return finished
+
+
+def _memory_advice(config: TrainingConfig, decoder: TrainableDecoder, session: Session) -> str:
+    shape, device = decoder.config, session.device
+    if not isinstance(shape, DecoderConfig):
+        return "micro_batch_tokens"  # an architecture of transformers: no formulas
+    is_cuda = device.type == "cuda"
+    there_is = torch.cuda.get_device_properties(device).total_memory if is_cuda else None
+    return memory_advice(
+        config,
+        shape,
+        precision=session.precision,
+        device="cuda" if is_cuda else "cpu",
+        available_bytes=there_is,
+    )
 
 
 def _join(splits: Sequence[TokenSplit]) -> TokenSplit | JoinedSplit:

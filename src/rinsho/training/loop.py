@@ -293,8 +293,7 @@ class Loop(Generic[BatchT]):
 
     def _save(self) -> None:
         snapshot = take_snapshot(self._trained, self._state, self._kept.copies())
-        is_broken = not all(bool(t.isfinite().all()) for t in snapshot.tensors["weights"].values())
-        if self._session.ranks.sums(float(is_broken))[0]:
+        if self._session.ranks.sums(float(not snapshot.is_finite()))[0]:
             self._refuse(self._state.step)  # the checkpoints of before stay
         self._store.save(snapshot)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from rinsho.console import only_errors
 from rinsho.errors import InvalidValue, RankLost
@@ -141,15 +141,17 @@ def n_ranks_here(environment: Mapping[str, str] = os.environ) -> int:
     return max(1, int(value)) if value.isdecimal() else 1
 
 
-def rank_device() -> torch.device:
+def rank_device(asked: Literal["auto", "cpu", "cuda"] = "auto") -> torch.device:
     """Return where this rank computes: the GPU of its LOCAL_RANK, or the CPU where there is none.
 
     Raises:
-        InvalidValue: The machine has fewer GPUs than ranks.
+        InvalidValue: The machine has fewer GPUs than ranks, or none where one is asked for.
     """
     import torch
 
-    if not torch.cuda.is_available():
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise InvalidValue(where="device", found="no GPU that torch can use", expected="cpu")
+    if asked == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     local_rank, n_devices = place().local_rank, torch.cuda.device_count()
     if local_rank >= n_devices:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -32,6 +32,8 @@ class Session:
     is_stopped: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     ranks: Ranks = field(default_factory=OneRank)
+    # Which keys to set where memory does not suffice, known as soon as the model is.
+    memory_advice: Callable[[], str] = lambda: "micro_batch_tokens"
 
     def computing(self) -> contextlib.AbstractContextManager[object]:
         """Return the context of every forward pass: with bf16, weights stay in fp32."""
@@ -42,19 +44,31 @@ class Session:
 
 @contextlib.contextmanager
 def training_session(
-    config: TrainingConfig, ranks: Ranks | None = None
+    config: TrainingConfig, ranks: Ranks | None = None, *, on_cpu: bool = False
 ) -> Generator[Session, None, None]:
-    """Set threads, seed and deterministic algorithms; put back what was there before.
+    """Set device, threads, seed and deterministic algorithms; put back what was there before.
 
     The first SIGINT or SIGTERM marks the session as stopped, so that the loop can end at a step; a
     second one ends the process at once, or says nothing new where there are several ranks.
 
+    Args:
+        config: Names the device, unless several ranks share the work: each has its own GPU then.
+        ranks: The processes of the run; one when left out.
+        on_cpu: Whether a GPU is left alone, as for heads.
+
     Raises:
+        InvalidValue: The config asks for a GPU, and there is none.
         OutOfMemory: The allocator of torch had nothing left.
     """
     ranks = ranks or OneRank()
     threads = config.threads or max(1, len(os.sched_getaffinity(0)) // n_ranks_here())
-    device = rank_device() if ranks.n_ranks > 1 else torch.device("cpu")
+    if on_cpu:
+        device = torch.device("cpu")
+    else:
+        device = rank_device() if ranks.n_ranks > 1 else rank_device(config.device)
+    if device.type == "cuda":
+        # Without it, torch refuses matrix products of which two runs would differ.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     precision = resolve_precision(config.precision, device)
     session = Session(threads, precision, device=device, ranks=ranks)
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
@@ -64,7 +78,7 @@ def training_session(
     filled, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False  # unread
     torch.manual_seed(config.seed + ranks.rank)  # dropout differs, as the batches of ranks do
     try:
-        with _signals(session), _memory():
+        with _signals(session), _memory(session):
             yield session
     finally:
         torch.set_num_threads(before[0])
@@ -73,15 +87,16 @@ def training_session(
 
 
 @contextlib.contextmanager
-def _memory() -> Generator[None, None, None]:
+def _memory(session: Session) -> Generator[None, None, None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        is_memory = isinstance(error, MemoryError) or any(w in str(error) for w in _NO_MEMORY)
+        is_class = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        is_memory = is_class or any(words in str(error) for words in _NO_MEMORY)
         if not is_memory:
             raise
         raise OutOfMemory(
-            where="training", expected="micro_batch_tokens", found=type(error).__name__
+            where="training", expected=session.memory_advice(), found=type(error).__name__
         ) from None
 
 

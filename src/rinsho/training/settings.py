@@ -42,6 +42,9 @@ class TrainingConfig(StageConfig):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor computes in it"
     )
+    device: Literal["auto", "cpu", "cuda"] = later_key(
+        "auto", description="where a language model is trained; auto: a GPU where there is one"
+    )
     compile: Literal["auto"] | bool = later_key(
         "auto", description="fuse blocks with torch.compile; auto: where a run is long enough"
     )

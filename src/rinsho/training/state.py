@@ -59,9 +59,11 @@ class Environment:
     ranks: int | None = None  # processes that train together, where there are several
 
 
-def environment(threads: int, precision: str) -> Environment:
-    """Return the environment of this process."""
+def environment(threads: int, precision: str, device: torch.device | None = None) -> Environment:
+    """Return the environment of this process; `device` is the CPU when left out."""
     machine = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    if device is not None and device.type == "cuda":
+        machine = f"{machine} {torch.cuda.get_device_name(device)}"
     return Environment(torch.__version__, machine, threads, precision)
 
 
@@ -94,6 +96,15 @@ class Snapshot:
     tensors: Mapping[str, Tensors]  # by file: weights, optimizer, and what else a run keeps
     random: Mapping[str, str]  # generator -> its state in base64
     frozen: str | None
+
+    def is_finite(self) -> bool:
+        """Return whether every weight is a number."""
+        # A sum has no end as soon as one of its numbers has none, and makes no mask of them all;
+        # one that only grows too large is looked at again.
+        return all(
+            bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+            for tensor in self.tensors["weights"].values()
+        )
 
 
 def take_snapshot(trained: Trained, state: TrainingState, kept: Mapping[str, Tensors]) -> Snapshot:
@@ -192,6 +203,11 @@ class CheckpointStore:
         """
         self.wait()
         self._in_flight = self._writer.submit(self._write, snapshot)
+
+    @property
+    def is_writing(self) -> bool:
+        """Return whether a snapshot is still on its way to the disk."""
+        return self._in_flight is not None and not self._in_flight.done()
 
     def wait(self) -> None:
         """Return when everything is on the disk.

@@ -104,7 +104,9 @@ def _in_place(value: Tensor, parameter: nn.Parameter) -> Any:
     """Put a piece of optimizer state where its optimizer expects it."""
     if value.ndim == 0:
         # AdamW counts steps in a float32 tensor, bitsandbytes in an int.
-        return value.clone() if value.is_floating_point() else int(value)
+        # The fused one looks for it beside the parameter.
+        is_count = value.is_floating_point()
+        return value.to(parameter.device, copy=True) if is_count else int(value)
     placed = value.to(parameter.device, copy=True)
     if hasattr(parameter, "device_mesh") and placed.shape == local(parameter).shape:
         return _like(placed, parameter)
