@@ -69,9 +69,16 @@ def run(
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
     allow_remote: RemoteOption = False,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", help="a model from outside: a folder, or a hub id in the cache"),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Run every stage of a run file; finished ones are skipped, unfinished ones resume."""
+    """Run every stage of a run file; finished ones are skipped, unfinished ones resume.
+
+    `--base` is for run files that adapt a model: steps without a base or a tokenizer take it.
+    """
     from rinsho.run import run_all
     from rinsho.runfile import read_run_file
 
@@ -83,6 +90,7 @@ def run(
         data=data,
         noncommercial=noncommercial,
         allow_remote=allow_remote,
+        base=base,
         first=from_,
         only=only,
     )

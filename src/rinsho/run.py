@@ -65,6 +65,7 @@ def run_all(
     data: Path | None = None,
     noncommercial: bool = False,
     allow_remote: bool = False,
+    base: Path | None = None,
     first: str | None = None,
     only: str | None = None,
 ) -> list[Manifest]:
@@ -76,6 +77,7 @@ def run_all(
         data: The folder of real data, for the stages that read it.
         noncommercial: Whether non-commercial data may be used.
         allow_remote: Whether endpoints may lie beyond the local network.
+        base: A model from outside: the steps that no earlier one gives a base or a tokenizer.
         first: Start at this step (a stage or a name); the ones before must be finished.
         only: Run this step alone.
     """
@@ -88,6 +90,8 @@ def run_all(
         mark = f"[{number}/{len(steps)}] {step.stage.verb} → {step.name}"
         say(f"{mark}: {ja}", f"{mark}: {en}")
         inputs = {slot: [root / name for name in names] for slot, names in step.inputs.items()}
+        if base is not None:
+            inputs |= {slot: [base] for slot in _open_slots(step)}
         manifest = run_stage(
             step.stage,
             step.config,
@@ -107,6 +111,12 @@ def run_all(
             )
         manifests.append(manifest)
     return manifests
+
+
+def _open_slots(step: Step) -> list[str]:
+    """Return the slots of a step that take a model and have none yet."""
+    names = [slot.name for slot in step.stage.slots if slot.name in ("base", "tokenizer")]
+    return [name for name in names if not step.inputs.get(name)]
 
 
 def _chosen(run_file: RunFile, first: str | None, only: str | None) -> Sequence[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,16 @@ def test_an_answer_is_a_letter_a_number_from_1_or_a_choice(answer: Any, tmp_path
     question = {name: value for name, value in QUESTION.items() if not name.endswith("_en")}
     path = written(tmp_path / "q.jsonl", {**question, "answer": answer})
     assert turns(read(path)[0])[-1][1] == "C"
+
+
+@pytest.mark.parametrize(
+    "answer", ["NA", [], "解なし(不適切)", ["1", "2（いずれか一つを正解とする）"]]
+)
+def test_a_question_without_one_answer_is_counted(answer: Any, tmp_path: Path) -> None:
+    path = written(tmp_path / "q.jsonl", {**QUESTION, "answer": answer})
+    left_out = Counter[str]()
+    found = find_files([table(path, language="ja")], None, (), noncommercial=False)
+    assert not list(read_conversations(found, left_out)) and left_out.total() == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,21 @@ import torch
 from torch.testing import assert_close
 
 from rinsho.corpus.document import Message
-from rinsho.errors import AdapterMismatch, InvalidValue, MissingInput, ModelCannot
+from rinsho.errors import (
+    AdapterMismatch,
+    InvalidValue,
+    MissingDependency,
+    MissingInput,
+    ModelCannot,
+    SequenceTooLong,
+)
 from rinsho.generation.decoder_model import load_language_model
 from rinsho.generation.language_model import Sampling
 from rinsho.manifest import open_folder
 from rinsho.model.adapted import load_any
 from rinsho.model.adapter import is_adapter
 from rinsho.training.finetune import FinetuneConfig, finetune
+from rinsho.training.pretrain import PretrainConfig, pretrain
 
 pytest.importorskip("peft")
 
@@ -38,6 +47,19 @@ def adapter(weights: Path, chat_tokens: Path) -> Path:
     out = weights.with_name("adapter")
     finetune(a_config(), base=weights, tokens=chat_tokens, out=out)
     return out
+
+
+@pytest.fixture(scope="session")
+def untied(text_tokens: Path, config: PretrainConfig) -> Path:
+    shape = {**config.model.model_dump(), "tie_embeddings": False}
+    out = text_tokens.with_name("untied")
+    values = config.model_dump() | {"model": shape, "n_steps": 4}
+    pretrain(PretrainConfig.model_validate(values), tokens=text_tokens, out=out)
+    return out
+
+
+def identity(folder: Path) -> str:
+    return open_folder(folder).manifest.identity_hash
 
 
 def test_the_folder_is_an_adapter_and_holds_nothing_of_the_base(
@@ -164,3 +186,54 @@ def test_an_adapter_is_no_base_and_no_head_has_one(
 
 def test_folders_of_before_adapters_keep_their_identity() -> None:
     assert "adapter" not in FinetuneConfig.model_validate({}).model_dump()
+
+
+def test_continued_pretraining_trains_an_adapter_and_saves_modules(
+    weights: Path, text_tokens: Path, config: PretrainConfig, untied: Path
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    settings = {"adapter": {**LORA, "modules_to_save": ["embed_tokens", "lm_head"]}, "n_steps": 6}
+    changed = PretrainConfig.model_validate(config.model_dump() | settings)
+    out = untied.with_name("continued")
+    manifest = pretrain(changed, tokens=text_tokens, base=untied, out=out)
+    assert is_adapter(out) and manifest.identity.inputs["base"] == identity(untied)
+    plain = AutoModelForCausalLM.from_pretrained(untied, dtype=torch.float32)
+    theirs: Any = PeftModel.from_pretrained(plain, out)
+    _, ours = load_any(out, untied, dtype=torch.float32)
+    tokens_T = torch.arange(40)
+    with torch.no_grad():
+        expected = theirs.eval()(input_ids=tokens_T[None]).logits[0]
+        found = ours.eval().logits(ours.forward_hidden(tokens_T, [40]))
+    assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    lines = [json.loads(line) for line in (out / "loss.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_an_adapter_needs_a_base_to_continue(
+    text_tokens: Path, config: PretrainConfig, tmp_path: Path
+) -> None:
+    changed = PretrainConfig.model_validate(config.model_dump() | {"adapter": LORA})
+    with pytest.raises(InvalidValue, match="no base"):
+        pretrain(changed, tokens=text_tokens, out=tmp_path / "x")
+
+
+def test_a_conversation_longer_than_a_row_is_named(
+    weights: Path, chat_tokens: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SequenceTooLong, match=r"chat-tokens, chat/\d+") as caught:
+        finetune(a_config(context_length=8), base=weights, tokens=chat_tokens, out=tmp_path / "x")
+    assert "max_document_tokens = 8" in caught.value.next_step("en")
+    with pytest.raises(SequenceTooLong, match="context_length"):
+        finetune(a_config(context_length=65), base=weights, tokens=chat_tokens, out=tmp_path / "x")
+
+
+def test_four_bits_without_bitsandbytes_say_what_to_install(
+    weights: Path, chat_tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    config = a_config(adapter={**LORA, "kind": "qlora"})
+    with pytest.raises(MissingDependency, match="bitsandbytes") as caught:
+        finetune(config, base=weights, tokens=chat_tokens, out=tmp_path / "x")
+    assert "adapt" in caught.value.next_step("en")

@@ -34,7 +34,8 @@ _QUESTION = ("problem_text", "question")
 _CHOICES = ("choices", "options")
 _ANSWER = ("answer", "answer_idx")
 _COMMENT = ("comment", "explanation", "rationale")
-_NO_ANSWER = ("", "NA", "N/A")
+_NO_ANSWER = ("NA", "N/A", "解なし")  # or begins so: 解なし（…）
+_ANY_OF = "いずれか"  # one of the listed answers was enough: no single answer to learn
 _JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
 
 
@@ -164,10 +165,13 @@ def _to_turns(
     given = _first(record, _ANSWER, "")
     if not choices:
         return LeftOut("no choices")
-    if given in _NO_ANSWER or given == []:
-        return LeftOut("no answer")
     answers = cast(list[Any], given) if isinstance(given, list) else [given]
-    letters = sorted({_letter(answer, choices) for answer in answers})
+    written = [str(answer).strip() for answer in answers]
+    if not any(written) or written[0].startswith(_NO_ANSWER):
+        return LeftOut("no answer")
+    if any(_ANY_OF in answer for answer in written):
+        return LeftOut("one of several answers")
+    letters = sorted({_letter(answer, choices) for answer in written})
     language: Language = "ja" if _JAPANESE.search(question) else "en"
     words, comment = WORDS[language], _first(record, _COMMENT, end)
     is_explained = explains and isinstance(comment, str) and bool(comment.strip())
@@ -191,13 +195,13 @@ def _choices(value: Any) -> list[str]:
     return choices
 
 
-def _letter(answer: Any, choices: list[str]) -> str:
+def _letter(written: str, choices: list[str]) -> str:
     """Return the letter of an answer.
 
-    >>> _letter("b", ["x", "y"]), _letter(2, ["x", "y"]), _letter("y", ["x", "y"])
+    >>> _letter("b", ["x", "y"]), _letter("2", ["x", "y"]), _letter("y", ["x", "y"])
     ('B', 'B', 'B')
     """
-    written, known = str(answer).strip(), LETTERS[: len(choices)]
+    known = LETTERS[: len(choices)]
     if len(written) == 1 and written.upper() in known:
         return written.upper()
     if written in choices:

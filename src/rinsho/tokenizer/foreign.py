@@ -100,18 +100,29 @@ class ForeignTokenizer(Tokenizer):
         self.bos_id = found if bos is None else bos
         self.pad_id = found if pad is None else pad
         self.unk_id = found if unk is None else unk
-        self.end_of_turn_id = found if eos is None else eos  # until a template says better
+        self._end_of_turn_id = found if eos is None else eos  # until a template says better
 
     def _id_of_text(self, text: str | None) -> int | None:
         return None if text is None else cast("int | None", self._fast.token_to_id(text))
 
     def _read_template(self, folder: Path, config: dict[str, Any]) -> None:
         self._template_text, self._template = _template_text(folder, config), None
+        self._knows_end = True
         if not self._template_text:
             return
         variables = {name: text for name, text in self._texts.items() if text is not None}
         self._template = ChatTemplate(self._template_text, variables, f"{folder.name}, template")
         self._knows_end = False
+
+    @property
+    def end_of_turn_id(self) -> int:
+        """Return the token that ends an answer: as the template has it, else the end of a text."""
+        if not self._knows_end:
+            try:
+                self._find_end()
+            except TemplateRefused:  # no conversation will be written with it; texts can be
+                self._knows_end = True
+        return self._end_of_turn_id
 
     # ---------------------------------------------------------------------------- text
 
@@ -213,7 +224,7 @@ class ForeignTokenizer(Tokenizer):
             raise TemplateRefused(where=self._name, found="no chat template", expected=expected)
         if not self._knows_end:
             ids = self._ids(self._text(_PROBE))
-            self.end_of_turn_id = ids[self._answer(_PROBE, 1, ids)[1] - 1]
+            self._end_of_turn_id = ids[self._answer(_PROBE, 1, ids)[1] - 1]
             self._knows_end = True
 
     def _text(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:

@@ -50,7 +50,6 @@ class Tokenizer:
         vocab_size: Number of tokens, special ones included.
         pad_id, bos_id, unk_id: Padding, start of a document, unknown (never made: bytes instead).
         eos_id: End of a document.
-        end_of_turn_id: End of a message.
         sha256: Hash of `tokenizer.model`, and of `morphology.json` where MeCab cuts first; travels
             with tokens and weights.
         n_bytes_per_token: UTF-8 bytes of text that a token stands for, int64, shape (vocab_size,);
@@ -71,7 +70,6 @@ class Tokenizer:
         self._special = {piece: self._id_of(piece) for piece in SPECIAL_TOKENS}
         self.pad_id, self.bos_id = self._special[PAD], self._special[BOS]
         self.eos_id, self.unk_id = self._special[EOS], self._special[UNK]
-        self.end_of_turn_id = self._special[END_OF_TURN]
         self._bytes = [self._bytes_of(id_) for id_ in range(self.vocab_size)]
         self.n_bytes_per_token: NDArray[np.int64] = np.array(
             [len(b) for b in self._bytes], dtype=np.int64
@@ -92,6 +90,11 @@ class Tokenizer:
         if id_ in self._special.values():
             return b""
         return piece.replace(_SPACE, " ").encode()
+
+    @property
+    def end_of_turn_id(self) -> int:
+        """Return the token that ends a message."""
+        return self._special[END_OF_TURN]
 
     def fits(self, n_rows: int) -> bool:
         """Tell whether weights with so many rows of embeddings can be this tokenizer's."""

@@ -10,10 +10,12 @@ from pydantic import Field, ValidationError
 
 from rinsho.errors import InvalidValue, SequenceTooLong, TokenizerMismatch
 from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, open_folder
-from rinsho.model.base import Base, open_base
+from rinsho.model.adapter import AdapterSettings
+from rinsho.model.base import Base
 from rinsho.model.card import write_model_card
 from rinsho.model.presets import DecoderConfig, decoder_config
 from rinsho.runfile import StageConfig
+from rinsho.training.base import open_training_base
 from rinsho.training.mix import MixedSource
 from rinsho.training.ranks import Ranks, joined_ranks, joint_folder
 from rinsho.training.settings import TrainingConfig, later_key, require_torch
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rinsho.model.decoder_protocol import TrainableDecoder
     from rinsho.tokenizer.tokenizer import Tokenizer
     from rinsho.training.masking import Masking
+    from rinsho.training.session import Session
 
 
 class ShapeConfig(StageConfig):
@@ -65,6 +68,9 @@ class PretrainConfig(TrainingConfig):
     n_sample_tokens: int = later_key(64, gt=0, description="tokens of such a text, at most")
     patience: int | None = later_key(
         None, gt=0, description="stop after so many validations without fewer bits per byte"
+    )
+    adapter: AdapterSettings | None = later_key(
+        None, description="continued pre-training: train an adapter beside the frozen base"
     )
 
     def decoder_config(self, vocab_size: int) -> DecoderConfig:
@@ -113,11 +119,16 @@ def pretrain(
         NothingToLearn: The training split, or a source of the mix, is empty.
         TokenizerMismatch: The folders do not have one tokenizer, or the base has another.
         SequenceTooLong: Rows are longer than the context of the base.
+        InvalidValue: An adapter without a base, or over several processes.
+        ModelCannot: The base is an adapter: that has to be merged first.
         LossNotFinite, OutOfMemory, ResumeRefused: As said in the training loop.
     """
     folders = [tokens] if isinstance(tokens, Path) else list(tokens)
     sources = [open_folder(path, "encode") for path in folders]
-    opened = None if base is None else open_base(base)
+    opened = None if base is None else open_training_base(base)
+    if config.adapter is not None and opened is None:
+        where, expected = "[pretrain] adapter", "weights to put it on: --base"
+        raise InvalidValue(where=where, found="no base", expected=expected)
     if opened is not None:
         opened.check_license((), noncommercial=noncommercial)
     _check_tokenizers(sources, opened)
@@ -158,12 +169,16 @@ def _pretrain(
 ) -> None:
     require_torch("pretrain")
     from rinsho.tokenizer.tokenizer import read_tokenizer
+    from rinsho.training.base import count_weights, write_result
     from rinsho.training.language import train_on_tokens, write_record, write_weights
     from rinsho.training.session import training_session
 
+    if config.adapter is not None and ranks.n_ranks > 1:
+        where, expected = "[pretrain] adapter", "one process, or all weights"
+        raise InvalidValue(where=where, found=f"{ranks.n_ranks} ranks", expected=expected)
     tokenizer = read_tokenizer(sources[0].path)
     with training_session(config, ranks) as session:
-        decoder = _decoder(config, tokenizer.vocab_size, base)
+        decoder = _decoder(config, tokenizer.vocab_size, base, session)
         finished = train_on_tokens(
             decoder,
             tokenizer,
@@ -180,8 +195,11 @@ def _pretrain(
         )
     if not ranks.is_main:
         return
-    write_weights(decoder, tokenizer, sources[0].path, folder)
-    write_record(sum(p.numel() for p in decoder.parameters()), folder, finished)
+    if base is not None:
+        write_result(decoder, tokenizer, base, config.adapter, folder)
+    else:
+        write_weights(decoder, tokenizer, sources[0].path, folder)
+    write_record(count_weights(decoder), folder, finished)
 
 
 def _masking(config: PretrainConfig, tokenizer: Tokenizer) -> Masking | None:
@@ -192,16 +210,22 @@ def _masking(config: PretrainConfig, tokenizer: Tokenizer) -> Masking | None:
     return Masking(config.masked_share, config.masked_rate, tokenizer.unk_id)
 
 
-def _decoder(config: PretrainConfig, vocab_size: int, base: Base | None) -> TrainableDecoder:
+def _decoder(
+    config: PretrainConfig, vocab_size: int, base: Base | None, session: Session
+) -> TrainableDecoder:
     import torch
 
     from rinsho.model.base import load_trainable
     from rinsho.model.decoder import new_decoder
+    from rinsho.training.base import load_base
 
     if base is None:
         shape = config.decoder_config(vocab_size)
         return new_decoder(shape, seed=config.seed, dropout=config.dropout)
-    decoder = load_trainable(base.path, dtype=torch.float32, dropout=config.dropout)
+    if config.adapter is not None:
+        decoder = load_base(base, config, session, config.adapter)
+    else:
+        decoder = load_trainable(base.path, dtype=torch.float32, dropout=config.dropout)
     longest = decoder.config.context_length
     if config.context_length > longest:
         raise SequenceTooLong(
