@@ -67,8 +67,8 @@ def show_data(
     from rinsho.runfile import nearest
 
     datasets = {dataset.name: dataset for dataset in read_catalog()}
-    if name in BENCHMARKS:
-        shown = _public(BENCHMARKS[name])
+    if name in BENCHMARKS or name.startswith("own/"):
+        shown = _benchmark(name, data)
     elif (dashed := name.replace("_", "-")) in datasets:
         shown = _full(datasets[dashed], data)
     else:
@@ -244,17 +244,44 @@ def _full(dataset: Dataset, data: Path | None) -> dict[str, Any]:
     }
 
 
+def _benchmark(name: str, data: Path | None) -> dict[str, Any]:
+    """Return what the file of a benchmark says, and what each of its data files must be."""
+    from rinsho.evaluation.benchmark import Sources
+    from rinsho.evaluation.benchmark_file import how_to_get
+    from rinsho.evaluation.catalogue import describe_benchmark
+
+    benchmark = describe_benchmark(name, Sources(data))
+    shown = _public(benchmark)
+    if benchmark.official:
+        shown["official"] = _public(benchmark.official)
+    if benchmark.pass_marks:
+        shown["pass_marks"] = _public(benchmark.pass_marks)
+    shown["files"] = [how_to_get(path) for path in benchmark.files]
+    if data is not None:
+        shown["n_present"] = sum((data / path).is_file() for path in benchmark.files)
+    return shown
+
+
 def _benchmarks_on(paths: Sequence[str]) -> list[Benchmark]:
     from rinsho.evaluation.catalogue import list_benchmarks
 
-    return [b for b in list_benchmarks() if any(path in b.needs for path in paths)]
+    return [
+        b
+        for b in list_benchmarks()
+        if {*b.files} & {*paths} or any(path in b.needs for path in paths)
+    ]
 
 
 def _public(value: Any) -> dict[str, Any]:
     import dataclasses
 
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return {name: field for name, field in fields.items() if not callable(field)}
+    hidden = ("official", "also_marked")
+    return {
+        name: field
+        for name, field in fields.items()
+        if not callable(field) and not (name in hidden and field is not None)
+    }
 
 
 def _in_words(value: Any) -> str:

@@ -103,12 +103,12 @@ def test_what_a_benchmark_needs_is_named(tmp_path):
 def test_a_broken_row_is_named_without_its_text(tmp_path):
     folder = tmp_path / "eval" / "jmed_llm"
     folder.mkdir(parents=True)
-    with (folder / "smdis.csv").open("w", encoding="utf-8", newline="") as file:
+    with (folder / "rrtnm.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(
             [["tag", "question", "optionA", "optionB", "answer"], ["x", "秘密", "有", "無", "C"]]
         )
     with pytest.raises(BrokenRecord, match="row 1") as caught:
-        load_benchmark("jmed-llm/smdis", Sources(tmp_path))
+        load_benchmark("jmed-llm/rrtnm", Sources(tmp_path))
     assert "秘密" not in str(caught.value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,6 +95,7 @@ class OfficialProtocol:
     chosen: Callable[[str], tuple[str, ...]] | None = None
     n_left_out: int = 0
     is_raw_text: bool = False  # no chat template
+    also_marked: Mapping[str, Callable[[Item, str], bool]] | None = None  # further figures by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.igakuqa119 import IGAKUQA119
 from rinsho.evaluation.jmed_llm import JMED_LLM
 from rinsho.evaluation.jmmlu import JMMLU
+from rinsho.evaluation.legacy_harness import LEGACY
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
+from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.texts import TEXTS
 from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
 from rinsho.manifest import canonical_json
@@ -30,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         *YAKUGAKUQA,
         *JMMLU,
         *MEDLLM_QA,
+        *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
         DEMO_SIMILARITY,
@@ -42,6 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
     ),
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
+    "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
     "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),
     "demo": (
@@ -80,12 +84,18 @@ def list_benchmarks() -> tuple[Benchmark, ...]:
     return tuple(BENCHMARKS.values())
 
 
-def describe_benchmark(name: str) -> Benchmark:
+def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
     """Return one benchmark: what it is, its license, what it needs.
+
+    Args:
+        name: Its name; `own/NAME` is described in the data folder.
+        sources: Where to look for that description.
 
     Raises:
         UnknownBenchmark: With the nearest known name.
     """
+    if name.startswith(PREFIX):
+        return read_own(name, sources or Sources())
     if name not in BENCHMARKS:
         raise UnknownBenchmark(found=name, expected=nearest(name, [*BENCHMARKS, *GROUPS]))
     return BENCHMARKS[name]
@@ -105,7 +115,7 @@ def load_benchmark(name: str, sources: Sources) -> LoadedBenchmark:
         NoncommercialRefused: Its license asks for `--noncommercial`.
         DataFolderMissing, BenchmarkMissing, MissingInput: What it needs is not there.
     """
-    benchmark = describe_benchmark(name)
+    benchmark = describe_benchmark(name, sources)
     if benchmark.is_noncommercial and not sources.noncommercial:
         raise NoncommercialRefused(where=name, found=benchmark.license)
     items = benchmark.load(sources)

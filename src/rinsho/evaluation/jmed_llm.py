@@ -17,8 +17,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from rinsho.errors import BenchmarkMissing, BrokenRecord, DataFolderMissing
+from rinsho.errors import BrokenRecord
 from rinsho.evaluation.benchmark import LETTERS, Benchmark, Form, Item, Sources, Weighting
+from rinsho.evaluation.benchmark_file import find_file
 from rinsho.evaluation.parse import parse_list
 
 _DOCUMENT = re.compile(r"\n「(.*)」\s*$", re.DOTALL)
@@ -49,15 +50,10 @@ def read_task(sources: Sources, *, task: str, form: Form) -> tuple[Item, ...]:
 
     Raises:
         DataFolderMissing: No data folder was given.
-        BenchmarkMissing: The folder lacks the file.
+        BenchmarkMissing, BenchmarkChanged: The folder lacks the file, or has another one.
         BrokenRecord: A row without a question or an answer of the right form.
     """
-    if sources.data is None:
-        raise DataFolderMissing(where=f"jmed-llm/{task}")
-    relative = _path_of(task)
-    path = sources.data / relative
-    if not path.is_file():
-        raise BenchmarkMissing(where=f"jmed-llm/{task}", expected=relative)
+    path = find_file(sources, f"jmed-llm/{task}", _path_of(task))
     with path.open(encoding="utf-8-sig", newline="") as file:
         return tuple(
             _to_item(task, form, number, row)
@@ -104,6 +100,8 @@ def _benchmark(
         weighting=weighting,
         has_official_protocol=True,
         known_errors=known_errors,
+        files=(_path_of(task),),
+        n_items=100,
     )
 
 

@@ -48,6 +48,7 @@ def render_page(
     """
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    benchmarks = {one.loaded.name: one.loaded.benchmark for one in entries}
     heading = escape(title) if title else both("評価レポート", "Evaluation report")
     parts = {
         "policy": (
@@ -58,12 +59,12 @@ def render_page(
         "style": _asset("style.css"),
         "heading": heading,
         "subtitle": _subtitle(report),
-        "scores": score_section(report),
+        "scores": score_section(report, benchmarks),
         "comparisons": comparison_section(report),
         "figures": _figure_section(svgs),
         "free": free_section(report),
         "chain": removal_section(report) + chain_section(report),
-        "licenses": license_section(report),
+        "licenses": license_section(report, benchmarks),
         "guide": guide_section(report),
         "data": embed_json(item_data(entries)),
         "script": script,

@@ -6,24 +6,25 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from rinsho.evaluation.benchmark import Benchmark
 from rinsho.evaluation.bootstrap import Estimate
-from rinsho.evaluation.catalogue import describe_benchmark
 from rinsho.evaluation.figures import color_of
 from rinsho.evaluation.page_words import both, cell, figure, interval, number
 from rinsho.evaluation.summary import N_COMPARED, Comparison, EntrySummary, Report
 
 
-def score_section(report: Report) -> str:
+def score_section(report: Report, benchmarks: Mapping[str, Benchmark]) -> str:
     """Return one card a benchmark: its terms, then one row for each system and method."""
     names = dict.fromkeys(entry.benchmark for entry in report.entries)
     return "".join(
-        _benchmark_card([e for e in report.entries if e.benchmark == name], report)
+        _benchmark_card(
+            benchmarks[name], [e for e in report.entries if e.benchmark == name], report
+        )
         for name in names
     )
 
 
-def _benchmark_card(entries: Sequence[EntrySummary], report: Report) -> str:
-    benchmark = describe_benchmark(entries[0].benchmark)
+def _benchmark_card(benchmark: Benchmark, entries: Sequence[EntrySummary], report: Report) -> str:
     low, high = _range(entries)
     rows = "".join(_score_row(entry, report, low, high) for entry in entries)
     error = f" · {escape(benchmark.known_errors)}" if benchmark.known_errors else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 
-from rinsho.evaluation.catalogue import describe_benchmark
+from rinsho.evaluation.benchmark import Benchmark
 from rinsho.evaluation.page_words import METHOD_WORDS, METRICS, both
 from rinsho.evaluation.summary import ChainLink, FreeGeneration, FreeSummary, Report
 
@@ -101,11 +102,11 @@ def _short(value: object) -> str:
     return ", ".join(str(one)[:16] for one in value) if isinstance(value, (list, tuple)) else ""
 
 
-def license_section(report: Report) -> str:
+def license_section(report: Report, benchmarks: Mapping[str, Benchmark]) -> str:
     """Return the licenses and attributions of the benchmarks and of the folders."""
     rows = "".join(
         f"<tr><td>{escape(b.name)}</td><td>{escape(b.license)}</td><td>{escape(b.source)}</td></tr>"
-        for b in map(describe_benchmark, dict.fromkeys(e.benchmark for e in report.entries))
+        for b in benchmarks.values()
     )
     licenses = sorted({one for link in report.chain for one in link.licenses})
     attributions = sorted({one for link in report.chain for one in link.attributions})

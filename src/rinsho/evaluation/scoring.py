@@ -224,7 +224,13 @@ def _protocol_metrics(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> tup
         for row in rows
         if row.item.id not in left_out
     ]
-    return exam_metrics(marked, _marks(loaded, rows), leaves_out=False)
+    metrics = exam_metrics(marked, _marks(loaded, rows), leaves_out=False)
+    further = (protocol.also_marked or {}).items()
+    shares = [
+        mean(name, [is_right(row.item, row.answer.output) for row in rows])
+        for name, is_right in further
+    ]
+    return (*metrics, *shares)
 
 
 def _marks(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> PassMarks | None:
