@@ -10,9 +10,10 @@ from pydantic import Field
 
 from rinsho.corpus.document import read_documents
 from rinsho.corpus.licenses import check_folders
-from rinsho.errors import InvalidValue, MissingInput, NothingToLearn
+from rinsho.errors import InvalidValue, MissingInput, NothingToLearn, SequenceTooLong
 from rinsho.manifest import FinishedFolder, Manifest, OpenFolder, door, new_folder, open_folder
 from rinsho.model.adapter import AdapterSettings
+from rinsho.model.architecture import read_config_file
 from rinsho.model.base import Base
 from rinsho.model.card import write_model_card
 from rinsho.training.base import open_training_base
@@ -24,7 +25,7 @@ from rinsho.training.examples import (
     hash_examples,
     read_examples,
 )
-from rinsho.training.settings import TrainingConfig, require_torch
+from rinsho.training.settings import TrainingConfig, later_key, require_torch
 
 if TYPE_CHECKING:
     from rinsho.model.decoder_protocol import TrainableDecoder
@@ -74,6 +75,11 @@ class FinetuneConfig(TrainingConfig):
     patience: int | None = Field(
         None, gt=0, description="heads: stop after so many validations without a better measure"
     )
+    context_length: int | None = later_key(
+        None,
+        gt=1,
+        description="tokens per row; left out: micro_batch_tokens, or the base's context if less",
+    )
     adapter: AdapterSettings | None = Field(
         None,
         description="train an adapter beside frozen weights; left out: all weights",
@@ -122,6 +128,7 @@ def finetune(
         NothingToLearn: No counted label, no end of an answer, no span or no answer in the
             training split.
         ModelCannot: A base with a head cannot learn to generate.
+        SequenceTooLong: A conversation does not fit a row, or a row the base's context.
         BrokenRecord, SplitOverlap, NotText, NothingToRead, PathMissing: As `read_examples`.
         LossNotFinite, OutOfMemory, ResumeRefused: As said in the training loop.
     """
@@ -139,6 +146,8 @@ def finetune(
     own = [opened.finished] if opened.finished else []
     used = [*own, *sources, *([given] if given else [])]
     check_folders(used, config.allow_licenses, noncommercial=noncommercial)
+    if given is not None:
+        _check_rows(config, opened, given)
     inputs = {
         "base": opened.source,
         **({"tokens": given} if given else {"documents": sources}),
@@ -220,9 +229,46 @@ def _learn_tokens(
     tokenizer = require_same_tokenizer(base, tokens.path)
     with training_session(config) as session:
         decoder = load_base(base, config, session, config.adapter)
-        finished = train_on_tokens(decoder, tokenizer, tokens.path, config, session, folder)
+        longest = _row_length(config, decoder.config.context_length)
+        finished = train_on_tokens(
+            decoder, tokenizer, tokens.path, config, session, folder, context_length=longest
+        )
     write_result(decoder, tokenizer, base, config.adapter, folder)
     write_record(count_weights(decoder), folder, finished)
+
+
+def _row_length(config: FinetuneConfig, context_length: int) -> int:
+    """Return the tokens of a row.
+
+    Raises:
+        SequenceTooLong: More are asked for than the base sees at once.
+    """
+    found = config.context_length or min(context_length, config.micro_batch_tokens)
+    if found > context_length:
+        where = "[finetune] context_length"
+        raise SequenceTooLong(where=where, expected=context_length, found=found)
+    return found
+
+
+def _check_rows(config: FinetuneConfig, base: Base, tokens: FinishedFolder) -> None:
+    """Check, before anything is loaded, that every conversation fits a row.
+
+    Raises:
+        SequenceTooLong: What is cut away of a conversation would be missing to its answers.
+    """
+    from rinsho.encoding.token_shard import read_token_split
+
+    stated = read_config_file(base.path).get("max_position_embeddings")
+    row = _row_length(config, stated if isinstance(stated, int) else config.micro_batch_tokens)
+    if tokens.manifest.identity.config.get("what") != "conversations":
+        return
+    for name in ("train", "validation"):
+        split = read_token_split(tokens.path, name)
+        longest = int(split.lengths.max(initial=0))
+        if longest > row:
+            where = f"{tokens.path.name}, {split.ids[int(split.lengths.argmax())]}"
+            hint = f"set encode.max_document_tokens = {row}, or a larger finetune.context_length"
+            raise SequenceTooLong(where=where, expected=row, found=longest, hint=hint)
 
 
 def _learn_head(
