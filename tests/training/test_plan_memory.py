@@ -51,7 +51,7 @@ def test_where_nothing_fits_the_hardest_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit_gb", "key"), [(10.0, '"qlora"'), (22.0, '"lora"'), (90.0, '"adamw-8bit"')]
+    ("limit_gb", "key"), [(10.0, '"qlora"'), (22.0, '"lora"'), (110.0, '"adamw-8bit"')]
 )
 def test_a_base_of_7b_gets_the_adapter_that_fits(limit_gb: float, key: str) -> None:
     config = FinetuneConfig.model_validate({"micro_batch_tokens": 2_048, "batch_tokens": 2_048})

@@ -152,8 +152,8 @@ def training_memory(
     """Return the memory of training with AdamW.
 
     Weights and moments are there all the time. Behind the loss lie all activations and the
-    gradient of the output matrix; at the end of the backward pass all gradients; where an update
-    accumulates, both. In bf16 (autocast) activations take half, and a bf16 copy of the trained
+    gradient of the output matrix; at the end of the backward pass all gradients and one block's
+    activations; where an update accumulates, all of both. In bf16 (autocast) activations take half, and a bf16 copy of the trained
     weights is counted with them.
     """
     n_trained, size = count_trained(config, tuning), BYTES[precision]
@@ -168,7 +168,8 @@ def training_memory(
     is_output_trained = not tuning.rank or "lm_head" in tuning.modules_to_save
     output = 4 * config.vocab_size * config.d_model if is_output_trained else 0
     at_loss = activations + chunk + (gradients if tuning.accumulates else output)
-    peak = weights + optimizer + max(at_loss, gradients)
+    at_end = gradients + copies + size * block_numbers(config) * micro_batch_tokens
+    peak = weights + optimizer + max(at_loss, at_end)
     checkpoint = checkpoint_bytes(config, tuning)
     return TrainingMemory(weights, gradients, optimizer, activations, chunk, peak, checkpoint)
 
