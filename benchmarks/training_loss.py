@@ -28,11 +28,11 @@ def highest_bytes(run: Callable[[], object]) -> int:
     """Return the most bytes that were held at once during a call, above those before it."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
+    results = profiler.profiler.kineto_results  # type: ignore[union-attr]
+    allocations = [event for event in results.events() if event.name() == "[memory]"]
     held = highest = 0
-    for event in profiler._memory_profile().timeline:
-        _, action, _, n_bytes = event
-        name = action.name
-        held += n_bytes * ((name == "CREATE") - (name == "DESTROY"))
+    for event in sorted(allocations, key=lambda event: event.start_ns()):
+        held += event.nbytes()  # negative where memory is given back
         highest = max(highest, held)
     return highest
 
