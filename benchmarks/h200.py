@@ -30,8 +30,11 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # products repeat t
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-import h200_lines as lines
-from h200_measure import Bench
+try:
+    import h200_lines as lines
+    from h200_measure import Bench
+except ModuleNotFoundError as missing:  # without these nothing can be measured
+    sys.exit(f"not measured: {missing.name} is missing; the top of {Path(__file__).name} says more")
 
 # Line -> (function, limit in seconds, what is asked for). In this order: later ones need the first.
 LINES: dict[str, tuple[Any, int, str]] = {
