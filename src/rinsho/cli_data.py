@@ -111,6 +111,34 @@ def check_data(
         raise typer.Exit(1)
 
 
+@data.command("leaks")
+def show_leaks(
+    data: DataOption = None, noncommercial: NoncommercialOption = False, json: JsonOption = False
+) -> None:
+    """Count what pools of JMED-LLM give away of its official tests, and tests of one another.
+
+    Texts are compared, not ids: there are none. No text is printed.
+    """
+    from rinsho.evaluation.benchmark import Sources
+    from rinsho.evaluation.leaks import find_leaks, shared_documents
+
+    sources = Sources(_require_folder(data, "rinsho data leaks"), noncommercial=noncommercial)
+    for leak in find_leaks(sources):
+        if json:
+            print_json(_public(leak))
+        else:
+            print(
+                f"{leak.test:<15} in {leak.pool:<6} {leak.n_test_rows_in_pool:>4} rows there, "
+                f"{leak.n_test_rows_leaking:>3} leak; without its documents {leak.n_rows_left} of "
+                f"{leak.n_pool_rows} rows are left"
+            )
+    for (one, other), n_shared in shared_documents(sources, is_linked=True).items():
+        if json:
+            print_json({"test": one, "other_test": other, "n_shared_documents": n_shared})
+        else:
+            print(f"{one} and {other} share {n_shared} documents")
+
+
 @data.command("fetch")
 def fetch_data(
     names: Annotated[list[str], typer.Argument(help="names from `rinsho data list`")],
