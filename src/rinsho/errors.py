@@ -706,7 +706,10 @@ class BenchmarkChanged(EvaluationError):
     """A benchmark file that is not the one its figures were published on."""
 
     code = "E006"
-    ja = "ベンチマークのファイルが公開版と異なります: {where}（SHA-256 期待 {expected}、実際 {found}）"
+    ja = (
+        "ベンチマークのファイルが公開版と異なります: {where}"
+        "（SHA-256 期待 {expected}、実際 {found}）"
+    )
     en = "a benchmark file is not the published one: {where} (SHA-256 {expected}, found {found})"
     hint_ja = "`rinsho data check` で確かめ、`rinsho data fetch` で取り直してください"
     hint_en = "check it with `rinsho data check`, get it again with `rinsho data fetch`"
