@@ -93,7 +93,7 @@ _WORDS = {
         "checkpoint": "{0} more in the main memory while a checkpoint is written",
         "cache": "keys and values",
         "cache_note": "one context of {0:,} tokens, bf16",
-        "allocator": "on a CPU freed memory stays: a process takes 1.3 to 1.8 times this",
+        "allocator": "on a CPU freed memory stays: a process takes 1.2 to 1.9 times this",
         "disk": "disk",
         "disk_note": "weights and the last two checkpoints",
         "time": "time",
