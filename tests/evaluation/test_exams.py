@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections import Counter
 
 import pytest
 
-from rinsho.evaluation import igakuqa119, medllm_qa, yakugakuqa
+from rinsho.evaluation import igakuqa, igakuqa119, medllm_qa, yakugakuqa
 from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import Answer, read_answers
 from rinsho.evaluation.benchmark import Item, Sources
@@ -178,3 +179,23 @@ def test_a_model_is_asked_both_ways_and_the_figures_stay_apart(
         entry = score_entry("x", loaded, method, pairs)
         assert bool(entry.official) == (method == "official")
         assert entry.corrected[0].name == "accuracy"
+
+
+def test_hostile_outputs_are_wrong_and_do_nothing():
+    draw = random.Random(0)
+    pieces = ["answer:", "<think>", "</think>", "__import__('os')", "\0", "\ud800", "9" * 60,
+              "答え", "1e999", "-", ".", ",", ":", "</script>", "\n", "（"]  # fmt: skip
+    choice = Item("x", "choice", "2つ選べ。", tuple("vwxyz"), ("A", "C"), wording="ja",
+                  published_choices=("1", "3"))  # fmt: skip
+    number = Item("y", "number", "求めよ。", gold=("7.20",), wording="ja")
+    graders = (
+        igakuqa119.official_is_right,
+        medllm_qa.official_is_right,
+        yakugakuqa.official_is_right,
+        igakuqa.official_is_right,
+    )
+    for _ in range(300):
+        output = "".join(draw.choices(pieces, k=draw.randrange(10)))
+        for item in (choice, number):
+            assert not any(grader(item, output) for grader in graders)
+            assert not mark(item, Answer("x", item.id, "official", "", output)).is_right
