@@ -153,8 +153,8 @@ def training_memory(
 
     Weights and moments are there all the time. Behind the loss lie all activations and the
     gradient of the output matrix; at the end of the backward pass all gradients and one block's
-    activations; where an update accumulates, all of both. In bf16 (autocast) activations take half, and a bf16 copy of the trained
-    weights is counted with them.
+    activations; where an update accumulates, all of both. In bf16 (autocast) activations take half,
+    and a bf16 copy of the trained weights is counted with them.
     """
     n_trained, size = count_trained(config, tuning), BYTES[precision]
     copies = n_trained * size if precision == "bf16" else 0
