@@ -13,7 +13,7 @@ from rinsho.corpus.document import Message
 from rinsho.manifest import FinishedFolder, canonical_json
 from rinsho.text.spans import Span
 
-Form = Literal["choice", "number", "similarity", "entities", "spans", "text"]
+Form = Literal["choice", "number", "similarity", "entities", "spans", "text", "pairs"]
 Weighting = Literal["plain", "linear", "quadratic"]
 LETTERS = "ABCDEFGH"
 

@@ -18,6 +18,7 @@ from rinsho.evaluation.jmmlu import JMMLU
 from rinsho.evaluation.legacy_harness import LEGACY
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
+from rinsho.evaluation.sogocheck import SOGOCHECK
 from rinsho.evaluation.texts import TEXTS
 from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
 from rinsho.manifest import canonical_json
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         *YAKUGAKUQA,
         *JMMLU,
         *MEDLLM_QA,
+        *SOGOCHECK,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
@@ -47,6 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
     "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
+    "sogocheck": tuple(b.name for b in SOGOCHECK),
     "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),
     "demo": (
         *(benchmark.name for benchmark in DEMO_NOTES),

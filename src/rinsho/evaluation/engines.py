@@ -26,6 +26,7 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
         "choice": ("generation", "log-likelihood", "official"),
         "similarity": ("generation", "log-likelihood"),
         "entities": ("generation",),
+        "pairs": ("generation",),
         "text": ("log-likelihood",),
     },
     "dictionary": {"spans": ("extraction",), "entities": ("extraction",)},

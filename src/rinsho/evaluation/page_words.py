@@ -36,6 +36,21 @@ METRICS = {
         "1バイトあたりのビット数（小さいほど良い。語彙が違っても比べられる）",
         "bits per UTF-8 byte; lower is better, comparable between vocabularies",
     ),
+    "pair_f1": (
+        "変更箇所の F1（1対1で対応させ、文書全体を挙げても1つ分）",
+        "F1 of pairs matched one to one: naming the whole document finds one",
+    ),
+    "pair_recall": ("変更箇所の再現率", "recall of pairs matched one to one"),
+    "pair_precision": ("変更箇所の適合率", "precision of pairs matched one to one"),
+    "pair_exact_f1": ("両側が一致した組の F1", "F1 of pairs with equal texts, blanks aside"),
+    "pair_recall_in_text": (
+        "文書中に実際にある組だけの再現率",
+        "recall of the pairs whose texts stand in what was shown",
+    ),
+    "published_recall": (
+        "発行者の採点規則による再現率（すべて挙げれば高くなる）",
+        "recall by the publishers' rule, which listing everything satisfies",
+    ),
     "format_compliance": ("読み取れた回答の割合", "share of answers that could be read"),
     "strict_compliance": ("指示どおりの形の割合", "share in exactly the form asked for"),
 }

@@ -25,6 +25,15 @@ from rinsho.evaluation.entity_metrics import (
 )
 from rinsho.evaluation.exam_metrics import ExamRow, exam_metrics, mean_over_tags
 from rinsho.evaluation.jmed_llm import document_text
+from rinsho.evaluation.pair_metrics import (
+    Pair,
+    PairRow,
+    count_pairs,
+    distinct,
+    holds,
+    pair_metrics,
+    parse_pairs,
+)
 from rinsho.evaluation.parse import (
     NO_LETTER,
     asked_letters,
@@ -48,6 +57,7 @@ class ScoredRow:
     answer: Answer
     prediction: tuple[str, ...] = ()  # letters or entities; empty where the output is invalid
     spans: tuple[Span, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     is_valid: bool = True
     is_strict: bool = True
     is_expression: bool = False
@@ -99,6 +109,8 @@ def mark(item: Item, answer: Answer) -> ScoredRow:
             return _mark_number(item, answer)
         case "entities":
             return _mark_entities(item, answer)
+        case "pairs":
+            return _mark_pairs(item, answer)
         case "spans":
             parsed = parse_spans(answer.output, len(item.question))
             is_right = set(parsed.spans) == set(item.gold_spans)
@@ -162,6 +174,21 @@ def _mark_entities(item: Item, answer: Answer) -> ScoredRow:
     )
 
 
+def _mark_pairs(item: Item, answer: Answer) -> ScoredRow:
+    parsed = parse_pairs(answer.output)
+    gold = distinct(item.gold_pairs)
+    n_matched = count_pairs(gold, parsed.pairs, holds)
+    return ScoredRow(
+        item,
+        answer,
+        tuple(" → ".join(pair) for pair in parsed.pairs),
+        pairs=parsed.pairs,
+        is_valid=parsed.is_valid,
+        is_strict=parsed.is_strict,
+        is_right=n_matched == len(parsed.pairs) == len(gold),
+    )
+
+
 # ------------------------------------------------------------------------------- metrics
 
 
@@ -181,6 +208,11 @@ def metrics_of(
             entity_rows = [_entity_row(row) for row in rows]
             corrected = corrected_metrics(entity_rows)
             return official_metrics(entity_rows), (*corrected, *_compliance(rows))
+        case "pairs":
+            pair_rows = [
+                PairRow(r.item.question, r.item.gold_pairs, r.pairs, r.answer.output) for r in rows
+            ]
+            return (), (*pair_metrics(pair_rows), *_compliance(rows))
         case "spans":
             return (), span_metrics([SpanRow(row.item.gold_spans, row.spans) for row in rows])
         case "text":
