@@ -122,6 +122,7 @@ class Benchmark:
     official: OfficialProtocol | None = None  # asked by the method "official"
     pass_marks: PassMarks | None = None
     leading: Literal["kappa", "accuracy"] = "kappa"  # of choices: what stands in figures
+    reports_published_recall: bool = False  # of pairs, where the publishers count so
     reports_macro_f1: bool = False  # beside accuracy, where the answers are few fixed labels
     withholds_text: bool = False  # its terms forbid to show the text in a report
 

@@ -15,6 +15,7 @@ from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.igakuqa119 import IGAKUQA119
 from rinsho.evaluation.jmed_llm import JMED_LLM
 from rinsho.evaluation.jmmlu import JMMLU
+from rinsho.evaluation.keepha import KEEPHA
 from rinsho.evaluation.legacy_harness import LEGACY
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         *JMMLU,
         *MEDLLM_QA,
         *SOGOCHECK,
+        *KEEPHA,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
@@ -49,6 +51,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
     "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
+    "keepha": tuple(b.name for b in KEEPHA),
     "sogocheck": tuple(b.name for b in SOGOCHECK),
     "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),
     "demo": (

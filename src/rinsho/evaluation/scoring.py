@@ -212,7 +212,9 @@ def metrics_of(
             pair_rows = [
                 PairRow(r.item.question, r.item.gold_pairs, r.pairs, r.answer.output) for r in rows
             ]
-            return (), (*pair_metrics(pair_rows), *_compliance(rows))
+            reports_published = loaded.benchmark.reports_published_recall
+            metrics = pair_metrics(pair_rows, reports_published=reports_published)
+            return (), (*metrics, *_compliance(rows))
         case "spans":
             return (), span_metrics([SpanRow(row.item.gold_spans, row.spans) for row in rows])
         case "text":
