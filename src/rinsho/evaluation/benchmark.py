@@ -13,7 +13,9 @@ from rinsho.corpus.document import Message
 from rinsho.manifest import FinishedFolder, canonical_json
 from rinsho.text.spans import Span
 
-Form = Literal["choice", "number", "similarity", "entities", "spans", "text", "pairs"]
+Form = Literal[
+    "choice", "number", "similarity", "entities", "spans", "text", "pairs", "rating", "passage"
+]
 Weighting = Literal["plain", "linear", "quadratic"]
 LETTERS = "ABCDEFGH"
 

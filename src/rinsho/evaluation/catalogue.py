@@ -13,6 +13,7 @@ from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
 from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
 from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.igakuqa119 import IGAKUQA119
+from rinsho.evaluation.jglue import JGLUE
 from rinsho.evaluation.jmed_llm import JMED_LLM
 from rinsho.evaluation.jmmlu import JMMLU
 from rinsho.evaluation.keepha import KEEPHA
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         *MEDLLM_QA,
         *SOGOCHECK,
         *KEEPHA,
+        *JGLUE,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
@@ -51,6 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
     "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
+    "jglue": tuple(b.name for b in JGLUE),
     "keepha": tuple(b.name for b in KEEPHA),
     "sogocheck": tuple(b.name for b in SOGOCHECK),
     "igakuqa-en": tuple(b.name for b in IGAKUQA if b.language == "en"),

@@ -27,6 +27,8 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
         "similarity": ("generation", "log-likelihood"),
         "entities": ("generation",),
         "pairs": ("generation",),
+        "rating": ("generation",),
+        "passage": ("generation",),
         "text": ("log-likelihood",),
     },
     "dictionary": {"spans": ("extraction",), "entities": ("extraction",)},

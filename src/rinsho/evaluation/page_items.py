@@ -49,6 +49,8 @@ def _item(entry: ScoredEntry, row: ScoredRow) -> dict[str, Any]:
     value["prompt"] = text[:_TEXT_CHARACTERS] + "…" if is_long else text
     if item.form == "entities":
         value["gold"] = list(item.gold)
+    if item.form in ("rating", "passage"):
+        value["gold"] = list(item.gold)
     if item.form == "pairs":
         value["gold"] = [" → ".join(pair) for pair in item.gold_pairs]
     if item.form == "spans":

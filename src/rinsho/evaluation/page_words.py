@@ -51,6 +51,14 @@ METRICS = {
         "発行者の採点規則による再現率（すべて挙げれば高くなる）",
         "recall by the publishers' rule, which listing everything satisfies",
     ),
+    "pearson": ("正解との相関（ピアソン）", "Pearson's correlation with gold"),
+    "spearman": ("順位の相関（スピアマン）", "Spearman's rank correlation with gold"),
+    "mean_distance": (
+        "正解との差の平均（小さいほど良い）",
+        "mean distance from gold; lower is better",
+    ),
+    "exact_match": ("本文の語句と一致した割合", "share of answers equal to an accepted one"),
+    "character_f1": ("文字の重なりの F1", "F1 of the characters of the answer"),
     "format_compliance": ("読み取れた回答の割合", "share of answers that could be read"),
     "strict_compliance": ("指示どおりの形の割合", "share in exactly the form asked for"),
 }

@@ -44,6 +44,13 @@ from rinsho.evaluation.parse import (
     parse_number,
     parse_spans,
 )
+from rinsho.evaluation.short_answer_metrics import (
+    fold_answer,
+    is_exact,
+    passage_metrics,
+    rating_metrics,
+    to_rating,
+)
 from rinsho.evaluation.span_metrics import SpanRow, span_metrics
 from rinsho.evaluation.text_metrics import bits_per_byte
 from rinsho.text.spans import Span
@@ -111,6 +118,13 @@ def mark(item: Item, answer: Answer) -> ScoredRow:
             return _mark_entities(item, answer)
         case "pairs":
             return _mark_pairs(item, answer)
+        case "rating":
+            return _mark_rating(item, answer)
+        case "passage":
+            is_said = bool(fold_answer(answer.output))
+            is_right = is_exact(item.gold, answer.output)
+            said = (answer.output,) if is_said else ()
+            return ScoredRow(item, answer, said, is_valid=is_said, is_right=is_right)
         case "spans":
             parsed = parse_spans(answer.output, len(item.question))
             is_right = set(parsed.spans) == set(item.gold_spans)
@@ -158,6 +172,16 @@ def _mark_number(item: Item, answer: Answer) -> ScoredRow:
     return ScoredRow(
         item, answer, prediction, is_valid=bool(prediction), is_strict=is_strict, is_right=is_right
     )
+
+
+def _mark_rating(item: Item, answer: Answer) -> ScoredRow:
+    """Mark a number of the scale; right is what lies within half a point of gold."""
+    rating = to_rating(parse_number(answer.output))
+    if rating is None:
+        return ScoredRow(item, answer, is_valid=False, is_strict=False, is_right=False)
+    is_strict = answer.output.strip() in (str(rating), f"{rating:g}")
+    is_right = abs(rating - float(item.gold[0])) <= 0.5
+    return ScoredRow(item, answer, (str(rating),), is_strict=is_strict, is_right=is_right)
 
 
 def _mark_entities(item: Item, answer: Answer) -> ScoredRow:
@@ -215,6 +239,14 @@ def metrics_of(
             reports_published = loaded.benchmark.reports_published_recall
             metrics = pair_metrics(pair_rows, reports_published=reports_published)
             return (), (*metrics, *_compliance(rows))
+        case "rating":
+            gold = [float(row.item.gold[0]) for row in rows]
+            found = [float(row.prediction[0]) if row.prediction else None for row in rows]
+            return (), (*rating_metrics(gold, found), *_compliance(rows))
+        case "passage":
+            answers = [row.item.gold for row in rows]
+            outputs = [row.answer.output for row in rows]
+            return (), (*passage_metrics(answers, outputs), _compliance(rows)[0])
         case "spans":
             return (), span_metrics([SpanRow(row.item.gold_spans, row.spans) for row in rows])
         case "text":
