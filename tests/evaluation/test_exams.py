@@ -19,7 +19,10 @@ from rinsho.evaluation.scoring import mark, score_entry
 EXAMS = [
     name
     for name, one in BENCHMARKS.items()
-    if one.leading == "accuracy" and one.files and not name.startswith("igakuqa")
+    if one.leading == "accuracy"
+    and one.form == "choice"
+    and one.files
+    and not name.startswith(("igakuqa", "legacy-igakuqa-en"))  # words of some translations are lost
 ]
 
 
@@ -199,3 +202,19 @@ def test_hostile_outputs_are_wrong_and_do_nothing():
         for item in (choice, number):
             assert not any(grader(item, output) for grader in graders)
             assert not mark(item, Answer("x", item.id, "official", "", output)).is_right
+
+
+@pytest.mark.data
+def test_thinking_is_no_part_of_corrected_answers_and_counts_where_it_never_ends(data_folder):
+    loaded = load_benchmark("jmed-llm/smdis", Sources(data_folder))
+    outputs = ("<think>Bかも。</think>A", "<think>A", "A")
+    pairs = [
+        (item, Answer(loaded.name, item.id, "generation", "", output))
+        for item, output in zip(loaded.items, outputs, strict=False)
+    ]
+    entry = score_entry("x", loaded, "generation", pairs)
+    assert [row.prediction for row in entry.rows] == [("A",), (), ("A",)]
+    assert [row.answer.output for row in entry.rows] == [*outputs]
+    found = values(entry.corrected)
+    assert found["unclosed_thinking"] == pytest.approx(1 / 3)
+    assert found["format_compliance"] == pytest.approx(2 / 3)

@@ -12,6 +12,7 @@ from rinsho.evaluation.parse import (
     parse_letters,
     parse_list,
     parse_spans,
+    without_thinking,
 )
 from rinsho.text.spans import CERTAINTIES, LABELS, Span
 
@@ -205,3 +206,29 @@ def test_spans_survive_writing_and_reading(found):
 )
 def test_a_span_out_of_the_text_or_without_a_label_is_invalid(output):
     assert not parse_spans(output, 10).is_valid
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("B", "B"),
+        ("<think>A</think>\nB", "\nB"),
+        ("<Thinking>A</Thinking>B<thoughts>C</thoughts>D", "BD"),
+        ("A</think>B", "B"),
+        ("<think><think>A</think>B", "B"),
+        ("B<think>", None),
+        ("<think>A</think>B<think>", None),
+    ],
+)
+def test_closed_thinking_is_removed_and_open_thinking_leaves_no_answer(output, said):
+    assert without_thinking(output) == said
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "</THINK>", "A", "\n"]), max_size=12))
+def test_no_tag_of_thinking_is_left_where_there_is_an_answer(pieces):
+    said = without_thinking("".join(pieces))
+    assert said is None or "think>" not in said.lower()
+
+
+def test_many_open_tags_are_read_in_one_pass():
+    assert without_thinking("<think>" * 20_000) is None

@@ -60,6 +60,10 @@ METRICS = {
     "exact_match": ("本文の語句と一致した割合", "share of answers equal to an accepted one"),
     "character_f1": ("文字の重なりの F1", "F1 of the characters of the answer"),
     "format_compliance": ("読み取れた回答の割合", "share of answers that could be read"),
+    "unclosed_thinking": (
+        "思考が終わらないまま切れた回答の割合（無効）",
+        "share of answers that end inside a block of thinking: invalid",
+    ),
     "strict_compliance": ("指示どおりの形の割合", "share in exactly the form asked for"),
 }
 

@@ -33,6 +33,36 @@ def official_letter(output: str) -> str:
     return next((character for character in output if character in "ABCDEF"), NO_LETTER)
 
 
+_THINKING = re.compile(r"<(/?)(?:think|thinking|thoughts)>", re.IGNORECASE)
+
+
+def has_thinking(output: str) -> bool:
+    """Say whether an output has a tag of thinking."""
+    return bool(_THINKING.search(output))
+
+
+def without_thinking(output: str) -> str | None:
+    """Return an output without its closed blocks of thinking, or None where one is left open.
+
+    A block that the prompt opened ends at the first closing tag.
+
+    >>> without_thinking("<think>Aか？</think>B"), without_thinking("A?</think>B")
+    ('B', 'B')
+    >>> without_thinking("A<think>B") is None
+    True
+    """
+    kept, at, is_open = list[str](), 0, False
+    for tag in _THINKING.finditer(output):
+        if tag.group(1):
+            if not is_open:
+                kept.clear()
+            at, is_open = tag.end(), False
+        elif not is_open:
+            kept.append(output[at : tag.start()])
+            is_open = True
+    return None if is_open else "".join(kept) + output[at:]
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedLetters:
     """The letters of an answer; none where it is invalid."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,12 +38,14 @@ from rinsho.evaluation.pair_metrics import (
 from rinsho.evaluation.parse import (
     NO_LETTER,
     asked_letters,
+    has_thinking,
     is_same_number,
     official_letter,
     parse_letters,
     parse_list,
     parse_number,
     parse_spans,
+    without_thinking,
 )
 from rinsho.evaluation.short_answer_metrics import (
     fold_answer,
@@ -68,6 +71,7 @@ class ScoredRow:
     is_valid: bool = True
     is_strict: bool = True
     is_expression: bool = False
+    is_unclosed: bool = False  # still thinking where the output ends
     is_right: bool | None = None  # None: there is no right or wrong (plain text)
 
 
@@ -108,7 +112,21 @@ def restrict(entry: ScoredEntry, items: set[str]) -> ScoredEntry:
 
 
 def mark(item: Item, answer: Answer) -> ScoredRow:
-    """Parse one answer by the corrected rules; what did not fit the context is wrong."""
+    """Parse one answer by the corrected rules; what did not fit the context is wrong.
+
+    Closed blocks of thinking are no part of the answer, and an open one leaves none. The row keeps
+    the raw output, which published rules read.
+    """
+    said = without_thinking(answer.output)
+    if said is None:
+        return ScoredRow(
+            item, answer, is_valid=False, is_strict=False, is_right=False, is_unclosed=True
+        )
+    row = _mark(item, dataclasses.replace(answer, output=said))
+    return dataclasses.replace(row, answer=answer)
+
+
+def _mark(item: Item, answer: Answer) -> ScoredRow:
     match item.form:
         case "choice" | "similarity":
             return _mark_choice(item, answer)
@@ -229,9 +247,9 @@ def metrics_of(
             official = _official_choice(loaded, rows) if method in ("generation", "head") else ()
             return official, _corrected_choice(loaded, method, rows)
         case "entities":
-            entity_rows = [_entity_row(row) for row in rows]
-            corrected = corrected_metrics(entity_rows)
-            return official_metrics(entity_rows), (*corrected, *_compliance(rows))
+            corrected = corrected_metrics([_entity_row(row) for row in rows])
+            official = official_metrics([_official_entity_row(row) for row in rows])
+            return official, (*corrected, *_compliance(rows))
         case "pairs":
             pair_rows = [
                 PairRow(r.item.question, r.item.gold_pairs, r.pairs, r.answer.output) for r in rows
@@ -245,7 +263,7 @@ def metrics_of(
             return (), (*rating_metrics(gold, found), *_compliance(rows))
         case "passage":
             answers = [row.item.gold for row in rows]
-            outputs = [row.answer.output for row in rows]
+            outputs = ["".join(row.prediction) for row in rows]
             return (), (*passage_metrics(answers, outputs), _compliance(rows)[0])
         case "spans":
             return (), span_metrics([SpanRow(row.item.gold_spans, row.spans) for row in rows])
@@ -337,10 +355,18 @@ def _entity_row(row: ScoredRow) -> EntityRow:
     return EntityRow(document_text(row.item.question), row.item.gold, row.prediction)
 
 
+def _official_entity_row(row: ScoredRow) -> EntityRow:
+    said = parse_list(row.answer.output).entities  # thinking included: then it is no list
+    return EntityRow(document_text(row.item.question), row.item.gold, said)
+
+
 def _compliance(rows: Sequence[ScoredRow]) -> tuple[Metric, ...]:
     shares = [mean("format_compliance", [row.is_valid for row in rows])]
     if any(row.item.form != "entities" for row in rows):
         shares.append(mean("strict_compliance", [row.is_strict for row in rows]))
+    if any(has_thinking(row.answer.output) for row in rows):
+        unclosed = mean("unclosed_thinking", [row.is_unclosed for row in rows])
+        shares.append(dataclasses.replace(unclosed, is_higher_better=False))
     return tuple(shares)
 
 
