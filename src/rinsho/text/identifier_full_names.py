@@ -13,10 +13,17 @@ from rinsho.text.identifier_given_names import (
     is_given,
     is_like_given,
     is_one_kanji_surname,
+    one_kanji_surnames,
     split_full_name,
 )
-from rinsho.text.identifier_name_reading import NAME_KANJI, NO_GIVEN_LETTER, is_person
+from rinsho.text.identifier_name_reading import (
+    NAME_KANJI,
+    NO_GIVEN_LETTER,
+    is_person,
+    is_roman_name,
+)
 from rinsho.text.identifier_name_words import NO_KATAKANA_NAME, NO_NAME
+from rinsho.text.identifier_shapes import may_be_surname, split_shape
 from rinsho.text.identifier_surnames import is_listed, is_surname, surname_pairs
 
 _BEFORE = "\n\t |,[(「『\"'→—–☐□■☑✓・/:;_。、=>}●○◎★-0123456789\0"
@@ -25,11 +32,11 @@ _AFTER = (
     r"|の(?:経過|件|報告|診察|様子|付き|家族|ケース))"
 )
 _AROUND_BLANK = re.compile(
-    rf"[ ]{{1,3}}(?P<given>(?:{NAME_KANJI}){{1,4}}|[ぁ-んー]{{2,5}}|[ァ-ヶー]{{2,5}}子?){_AFTER}"
+    rf"[ ]{{1,3}}(?P<given>(?:{NAME_KANJI}){{1,5}}|[ぁ-んァ-ヶ]{{1,3}}[子江代美枝恵]|[ぁ-んー]{{2,5}}|[ァ-ヶー]{{2,5}}){_AFTER}"
 )
 _FAMILY = re.compile(rf"(?<![一-龠々ァ-ヶーぁ-ん])(?:{NAME_KANJI}){{1,5}}\Z")
 _WHOLE = re.compile(
-    rf"(?:(?:{NAME_KANJI}){{3,6}}|(?:{NAME_KANJI}){{1,4}}(?:[ぁ-んー]{{2,4}}|[ァ-ヶー]{{2,4}}子?)){_AFTER}"
+    rf"(?:(?:{NAME_KANJI}){{3,9}}|(?:{NAME_KANJI}){{1,4}}(?:[ぁ-んー]{{2,4}}|[ァ-ヶー]{{2,4}}子?)){_AFTER}"
 )
 
 
@@ -46,6 +53,11 @@ def _around_blank(text: str, place: int) -> tuple[int, int] | None:
 
 def _is_full(family: str, given: str) -> bool:
     """Tell whether two words with a blank between are surname and given name."""
+    if NO_NAME.search(family) and not is_surname(family):
+        return False
+    is_sure = is_given(given) and len(given) > 1
+    if is_sure and (is_listed(family) or (given not in _WORDS and may_be_surname(family))):
+        return True
     if (
         NO_NAME.search(given)
         or not (is_person(family) or is_given(given))
@@ -65,9 +77,8 @@ def _is_full(family: str, given: str) -> bool:
 
 def read_full_name(text: str, place: int) -> int | None:
     """Return where a full name ends that begins at a place, with or without a blank; or None."""
-    match = _WHOLE.match(text, place)
-    if match and is_person(match[0]) and split_full_name(match[0]):
-        return None if NO_KATAKANA_NAME.search(match[0]) else match.end()
+    if joined := _joined(text, place):
+        return joined[1]
     for n in (2, 3, 1, 4):
         if text[place + n : place + n + 1] == " " and (span := _around_blank(text, place + n)):
             return span[1] if span[0] == place else None
@@ -79,7 +90,11 @@ def _joined(text: str, place: int) -> tuple[int, int] | None:
     match = _WHOLE.match(text, place)
     if match is None or NO_KATAKANA_NAME.search(match[0]) or not is_person(match[0]):
         return None
-    return match.span() if split_full_name(match[0]) else None
+    parts = split_full_name(match[0])
+    if parts and len(parts[0]) == 1 and parts[1][0] < "一" and not is_given(parts[1]):
+        return None  # 何かあれば
+    shape = split_shape(match[0])
+    return match.span() if parts or (shape and len(shape[1]) > 1) else None
 
 
 _ROMAN = re.compile(
@@ -119,7 +134,57 @@ def _number_before(text: str, place: int) -> tuple[int, int] | None:
     return number.span() if number and read_full_name(text, start) else None
 
 
+_WORDS = frozenset(["平和", "元気", "健康", "時代", "公平", "光明", "成人", "博士"])
+_SIGNED = re.compile(
+    r"/[ ]?(?:19|20)[0-9]{2}/[0-9]{1,2}/[0-9]{1,2}(?:[ ][0-9]{1,2}:|[ \t]*(?:\n|$))"
+)
+_SIGNER = re.compile(rf"(?<![^\n \t・*|-])(?:{NAME_KANJI}){{1,4}}\Z")
+
+
+def _before_time(text: str, place: int) -> tuple[int, int] | None:
+    """Read a surname that signs with the time: 骨川/2016/7/6 20:55."""
+    back = _SIGNED.match(text, place) and _SIGNER.search(text, max(0, place - 5), place)
+    if not back or NO_NAME.search(back[0]):
+        return None
+    return back.span() if may_be_surname(back[0]) and is_person(back[0]) else None
+
+
+_AGE = re.compile(
+    r"[ \t(,]{1,3}[0-9]{1,3}[ ]?(?:[Yy]/?[Oo]|歳|才|[男女](?![一-龠])|[MF](?![A-Za-z]))"
+)
+_DEGREE = re.compile(r",[ ]?(?:M\.?D|RN|PhD|Ph\.D)(?![A-Za-z])")
+_FOREIGN = re.compile(
+    r"(?<![A-Za-zァ-ヶー])(?:[A-Z][A-Za-z'-]{1,14}(?:[ ][A-Z][A-Za-z'-]{1,14}){1,2}"
+    r"|[ァ-ヶー]{2,10}(?:[ ・][ァ-ヶー]{2,10}){1,2})\Z"
+)
+
+
+def _foreign_before(text: str, place: int) -> tuple[int, int] | None:
+    """Read a name in Latin letters or katakana before an age or a degree: KYAN MINORU 41Y/O."""
+    if not (_AGE.match(text, place) or _DEGREE.match(text, place)):
+        return None
+    back = _FOREIGN.search(text, max(0, place - 40), place)
+    if not back or NO_KATAKANA_NAME.search(back[0]):
+        return None
+    return back.span() if all(is_roman_name(word) for word in back[0].split()) else None
+
+
+_IN_SEGMENT = re.compile(
+    rf"\^(?P<value>(?:{NAME_KANJI}){{1,5}}(?<![市区町村郡])\^(?:{NAME_KANJI}){{1,5}}(?<![都道府県]))\^"
+)
+_GIVEN_VALUE = re.compile(
+    rf"(?:[Nn]ame)?[\"']?[ ]?[:=>][ ]?[\[\"']{{0,2}}(?P<value>(?:{NAME_KANJI}){{1,5}}|[ぁ-んー]{{1,8}}|[ァ-ヶー]{{1,8}})(?=[\"'<])"
+)
+
+
+def _in_message(text: str, place: int) -> tuple[int, int] | None:
+    """Read a name between the signs of HL7 v2, and the given name of a field: ^秋葉^八重^."""
+    match = _IN_SEGMENT.match(text, place) or _GIVEN_VALUE.match(text, place + 5)
+    return match.span("value") if match and not NO_NAME.search(match["value"]) else None
+
+
 _KANJI = "".join(map(chr, range(0x4E00, 0x9FA1)))
+_KATAKANA = "".join(map(chr, range(0x30A1, 0x30FD)))
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FULL_NAME_RULES = (
     Rule("name", (Begin(" ", "", "", _KANJI + "々ヶ﨑髙"),), _around_blank, 24),
@@ -127,6 +192,23 @@ FULL_NAME_RULES = (
         "name",
         tuple(Begin(first, second, "", _BEFORE) for first, second in surname_pairs().items()),
         _joined,
+        24,
+    ),
+    Rule(
+        "name",
+        (Begin(one_kanji_surnames(), "", "", _BEFORE),),
+        _joined,
+        24,
+    ),
+    Rule("name", (Begin("/", " 12", "", _KANJI),), _before_time, 24),
+    Rule("name", (Begin("^"), Begin("g", "i", "v")), _in_message, 24),
+    Rule(
+        "name",
+        (
+            Begin(" \t(,", "0123456789 ", "", _CAPITALS + _CAPITALS.lower() + _KATAKANA),
+            Begin(",", " MRP", "MRPDNh", _CAPITALS + _CAPITALS.lower()),
+        ),
+        _foreign_before,
         24,
     ),
     Rule("name", (Begin("_", _CAPITALS, _CAPITALS + _CAPITALS.lower()),), _in_file_name, 24),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import re
 
 from rinsho.text.identifier_surnames import is_listed, is_surname
@@ -44,14 +45,15 @@ _ONE_KANJI = frozenset(
     "乾今仲伴佃俵倉劉北南原叶司呉周城堀堤堺塙夏奥姜室宮崔嵐巴巻巽平康張徐旭星晴朔本朱朴杉李東松林"
     "柏柳柴桂梁梅梶森椿楠榊榎槙橘武毛永江池沖沼泉浜濱渡源滝瀧潘澤沢牛牧王町畑畠白盛神秋秦窪笠笹筧"
     "米紀緑脇與舘芝荒荻菅華萩蒲蔡薄藍藤蘇西角谷越趙轟辻迫郡郭郷鄭金鈴関陳陶陸青韓馬高鮎鳥鴨鶴黄黒"
-    "上中丸丹大小新前赤安間堂岡岸峯峰島嶋嶺湊境桜菊葛谷門田畔元今有宗何聶許葉董袁范詹賀向円方丘"
+    "上中丸丹大小新前赤神槙東境間関梅泊轟蛯毒帯鑓頭宝萬船旗鐘雲霞霜鬼魚狩狐猪熊鷲鳳鵜安間堂岡岸峯峰島嶋嶺湊境桜菊葛谷門田畔元今有宗何聶許葉董袁范詹賀向円方丘"
 )
 
 
 @functools.cache
 def _given_names() -> frozenset[str]:
-    words = importlib.resources.files("rinsho.text").joinpath("words", "given_ipadic.txt")
-    return frozenset(words.read_text("utf-8").split())
+    words = importlib.resources.files("rinsho.text").joinpath("words")
+    lists = (words.joinpath(f"given_{name}.txt") for name in ("ipadic", "more"))
+    return frozenset(itertools.chain(*(one.read_text("utf-8").split() for one in lists)))
 
 
 @functools.lru_cache(1 << 15)
@@ -65,6 +67,11 @@ def is_given(word: str) -> bool:
     if word in _NO_GIVEN:
         return False
     return word in names or word.translate(_PLAIN) in names
+
+
+def one_kanji_surnames() -> str:
+    """Return the surnames of one kanji."""
+    return "".join(sorted(_ONE_KANJI))
 
 
 def is_one_kanji_surname(word: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from rinsho.text.identifier_given_names import GIVEN_ENDS, is_one_kanji_surname
+from rinsho.text.identifier_given_names import GIVEN_ENDS, is_given, is_one_kanji_surname
 from rinsho.text.identifier_name_reading import (
     NAME_KANJI,
     is_person,
@@ -17,6 +17,7 @@ from rinsho.text.identifier_name_words import (
     NO_NAME,
     NO_PERSON_BEFORE_HONORIFIC,
 )
+from rinsho.text.identifier_shapes import ENDS_OF_SURNAMES, may_be_name, may_be_surname, split_shape
 from rinsho.text.identifier_surnames import (
     is_kana_surname,
     is_listed,
@@ -43,7 +44,7 @@ _BEFORE = re.compile(
     rf"|(?P<surname>(?:{NAME_KANJI}){{1,5}})(?P<kana>[ ]?(?:[ぁ-んー]{{2,5}}|[ァ-ヶー]{{2,4}}子|[ぁ-"
     rf"ん]{{1,3}}[子美江代枝恵香花奈紀]|[ァ-ヶー]{{2,6}}))"
     rf"|(?P<hiragana>[ぁ-んー]{{2,7}}[ ][ぁ-んー]{{2,6}})"
-    rf"|(?P<spaced>(?:{NAME_KANJI}){{1,5}}[ ](?:{NAME_KANJI}){{1,4}})"
+    rf"|(?P<spaced>(?:{NAME_KANJI}){{1,5}}[ ](?:{NAME_KANJI}){{1,5}})"
     rf"|(?P<kanji>(?:{NAME_KANJI}){{1,9}})"
     rf"|(?P<plain>[ぁ-んー]{{2,8}}))[ ]?\Z"
 )
@@ -52,9 +53,8 @@ _FULL_NAME_END = re.compile(
 )
 _IS_OFFICE = re.compile("[一-龠]{2}|[A-Z]")
 _LONGEST = 24
-_AFTER_SAMA = frozenset(" 、。\n()「」,:はがよへを") | {""}
+_AFTER_SAMA = frozenset(" 、。\n()「」,:はがよへを】]専宛宅方") | {""}
 _ENDS_A_PLACE = frozenset("科院棟室課局")
-_ENDS_A_SURNAME = frozenset("田川山井村木野崎島嶋沢澤橋谷森岡池坂塚戸脇永尾瀬浦津波黒庄倉")
 _TITLES = frozenset(
     [
         "先生",
@@ -98,6 +98,39 @@ _TITLES = frozenset(
         "ヘルパー",
         "歯科医師",
         "ケアマネ",
+    ]
+)
+_OF_CLANS = frozenset(["氏", "君", "夫人"])
+_LIKE_PREFIXES = frozenset("前新元現上中大小神東西南北高今旧故")
+_CERTAIN_TITLES = frozenset(
+    [
+        "先生",
+        "看護師",
+        "医師",
+        "薬剤師",
+        "技師",
+        "師長",
+        "係長",
+        "主任",
+        "警部補",
+        "巡査",
+        "保健師",
+        "助産師",
+        "両医師",
+        "両先生",
+        "Dr",
+        "Dr.",
+        "DR",
+        "Ns",
+        "Ns.",
+        "NS",
+        "PT",
+        "OT",
+        "ST",
+        "MSW",
+        "PSW",
+        "CM",
+        "CE",
     ]
 )
 _ENDS_A_ROLE = frozenset("医師科長者部員父母兄弟姉妹男女妻夫婦孫役番名棟院室前故元手護授事任")
@@ -221,7 +254,7 @@ def _name_in_run(run: str, honorific: str, before: str, is_free: bool) -> int | 
         before: The character before the run.
         is_free: Whether a particle or a sign follows the honorific.
     """
-    if run in NO_PERSON_BEFORE_HONORIFIC:
+    if run in NO_PERSON_BEFORE_HONORIFIC and not _is_one_before_title(run, honorific, before):
         return None
     for i in range(max(0, len(run) - 7), len(run)):
         parts = split_name(run[i:])
@@ -240,26 +273,37 @@ def _name_in_run(run: str, honorific: str, before: str, is_free: bool) -> int | 
         return len(run) - 1
     if _is_rare_surname(run, honorific, is_free):
         return 0
-    return 0 if _is_given_name(run, honorific, is_free) else None
+    return 0 if _is_given_name(run, honorific, before, is_free) else None
 
 
 def _is_one_before_title(run: str, honorific: str, before: str) -> bool:
     """Tell whether one kanji before a title is a surname: 乾先生, 3A病棟李看護師."""
     is_free = before not in tuple("なるいたの") if len(run) == 1 else run[-2] in _ENDS_A_PLACE
+    if run[-1] in _LIKE_PREFIXES and honorific not in _CERTAIN_TITLES:  # 前会長, 新院長
+        return False
+    if honorific in _OF_CLANS or (run[-1] in "大若老" and honorific == "先生"):
+        return False
     is_title = honorific in _TITLES or honorific.endswith(("士", "師", "医", "員", "院長", "教授"))
     return is_title and is_free and is_one_kanji_surname(run[-1])
 
 
 def _is_rare_surname(run: str, honorific: str, is_free: bool) -> bool:
-    """Tell whether a word in no list ends as surnames do, where only a person can stand."""
-    if not 2 <= len(run) <= 3 or run[-1] not in _ENDS_A_SURNAME or NO_NAME.search(run):
+    """Tell whether a word in no list may be a surname, where only a person can stand."""
+    if not 2 <= len(run) <= 8 or not may_be_name(run):
         return False
-    if honorific in ("様", "さん"):
-        return is_free
+    parts = split_shape(run)
+    if NO_NAME.search(run) and (parts is None or len(run) < 3):
+        return False
+    if honorific in _OF_CLANS:  # 岩松氏, 清和源氏, 足利高氏
+        return len(parts[1]) > 1 if parts else not is_surname(run)
+    if honorific in ("様", "さん"):  # 硬変様, 刷子縁様
+        return is_free and (parts is not None or run[-1] in ENDS_OF_SURNAMES)
     return honorific in _TITLES or honorific.endswith(("士", "医師", "隊長", "園長"))
 
 
-def _is_given_name(run: str, honorific: str, is_free: bool) -> bool:
+def _is_given_name(run: str, honorific: str, before: str, is_free: bool) -> bool:
+    if len(run) == 1 and honorific == "さん" and before in "「は":  # 名前は修さん
+        return is_given(run) and run not in "父母兄姉妹弟妻夫孫嫁娘"
     if len(run) == 1:
         return honorific in ("くん", "ちゃん") and run not in "赤坊嬢父母兄姉猫犬"
     if len(run) > 4 or honorific not in ("さん", "様", "くん", "君", "ちゃん", "さま", "先生"):
@@ -279,11 +323,18 @@ def _is_one_kanji_name(parts: tuple[str, str], honorific: str, before: str, is_f
     return before != "の" or honorific != "氏"
 
 
+def _is_spaced_name(family: str, given: str) -> bool:
+    if is_surname(family) and is_person(family) and is_person(given):
+        return True
+    is_family = is_one_kanji_surname(family) or (may_be_surname(family) and len(family) > 1)
+    return is_family and is_given(given)
+
+
 def _spaced_before(match: re.Match[str], honorific: str, text: str) -> tuple[int, int] | None:
     surname, _, given = match["spaced"].partition(" ")
     for i in range(len(surname)):
         is_free = i == 0 or surname[i - 1] in _ENDS_A_ROLE
-        if is_free and is_surname(surname[i:]) and is_person(surname[i:]) and is_person(given):
+        if is_free and _is_spaced_name(surname[i:], given):
             return match.start() + i, match.end("spaced")
     start = match.end("spaced") - len(given)
     if (
@@ -305,8 +356,7 @@ def _mixed_before(match: re.Match[str], honorific: str, text: str) -> tuple[int,
         is_free = i == 0 or surname[i - 1] in _ENDS_A_ROLE
         if (
             is_free
-            and len(surname) - i > 1
-            and is_surname(surname[i:])
+            and _may_stand_before_kana(surname[i:], kana.strip())
             and not NO_KATAKANA_NAME.search(kana)
             and not re.match(
                 r"(?![ ]?(?:と[しよみめもき]|の[ぞり]|は[なるつ]|も[もとえ]|お[りと])[ぁ-ん]?[子江代美枝]?\Z)[ ]?(?:の|は|が|と|お|に|も|を|から|より|では|です|みな)",
@@ -323,6 +373,13 @@ def _mixed_before(match: re.Match[str], honorific: str, text: str) -> tuple[int,
     if word[0] in "のはがとにも" and honorific in ("ちゃん", "くん") and 3 <= len(word) <= 4:
         return start + 1, match.end("kana")
     return _one_kana(start, word, honorific)
+
+
+def _may_stand_before_kana(family: str, kana: str) -> bool:
+    """Tell whether kanji are the surname of a given name in kana: 佐藤さくら, 畑カヅ子."""
+    if len(family) == 1:
+        return is_one_kanji_surname(family) and (kana[0] >= "ァ" and is_given(kana))
+    return is_surname(family) or (may_be_surname(family) and is_given(kana))
 
 
 def _one_kana(start: int, word: str, honorific: str) -> tuple[int, int] | None:

@@ -6,12 +6,14 @@ import functools
 import re
 from typing import Literal
 
-from rinsho.text.identifier_given_names import is_one_kanji_surname, split_full_name
+from rinsho.text.identifier_given_names import is_given, is_one_kanji_surname, split_full_name
 from rinsho.text.identifier_name_words import (
+    KIN,
     NO_KATAKANA_NAME,
     NO_NAME,
     NO_NAME_LETTERS,
 )
+from rinsho.text.identifier_shapes import may_be_name, may_be_surname, split_shape
 from rinsho.text.identifier_surnames import (
     is_kana_surname,
     is_listed,
@@ -53,10 +55,10 @@ _HARD_END = (
 _SOFT_END = rf"(?:{_HARD_END}|(?=[はがをにのでともへよかや]))"
 _AT = re.compile(
     rf"(?P<roman>{_ROMAN})|(?P<wide>{_KANJI}(?:[ ]{{1,4}}{_KANJI}){{2,5}}){_HARD_END}"
-    rf"|(?P<first>(?:(?!{_TITLE}){NAME_KANJI}){{1,6}})(?:[ ]?(?"
+    rf"|(?P<first>(?:(?!{_TITLE}){NAME_KANJI}){{1,9}})(?:[ ]?(?"
     rf"P<kana>(?:{_PARTICLE}[ぁ-んー]{{1,6}}|{_KANA_GIVEN})(?:[子美江代枝恵香花奈紀男夫雄]|)|[ァ-ヶー"
     rf"]{{2,8}}子?){_HARD_END}"
-    rf"|(?:[ ]{{1,4}}|\^)(?P<second>(?:(?!{_TITLE}){NAME_KANJI}){{1,4}}){_SOFT_END}"
+    rf"|(?:[ ]{{1,4}}|\^)(?P<second>(?:(?!{_TITLE}){NAME_KANJI}){{1,5}}){_SOFT_END}"
     rf"|{_SOFT_END}|(?={_TITLE}))"
     rf"|(?P<katakana>[ァ-ヶー]{{2,10}}(?:[ ・=＝^][ァ-ヶー]{{1,12}}){{0,3}})(?:"
     rf"{_SOFT_END}|(?={_TITLE}))"
@@ -87,6 +89,7 @@ _SURNAMES_LIKE_WORDS = frozenset(
         "養父",
     ]
 )
+_KIN = frozenset(KIN)
 NO_GIVEN_LETTER = re.compile(rf"[{NO_NAME_LETTERS}]")
 
 
@@ -95,16 +98,25 @@ def is_person(word: str) -> bool:
     """Tell whether a word in kanji can be a person: no other word, no character of illness."""
     if NO_NAME.search(word):
         parts = split_full_name(word)
-        return word in _SURNAMES_LIKE_WORDS or (parts is not None and len(parts[1]) > 1)
+        is_full = parts is not None and (len(parts[1]) > 1 or parts[0] in _SURNAMES_LIKE_WORDS)
+        return word in _SURNAMES_LIKE_WORDS or is_full or _is_full_shape(word)
     if not NO_GIVEN_LETTER.search(word):
         return True
     parts = split_name(word)
-    return parts is not None and is_listed(parts[0]) and not NO_GIVEN_LETTER.search(parts[1])
+    if parts is not None and is_listed(parts[0]) and not NO_GIVEN_LETTER.search(parts[1]):
+        return True
+    return (len(word) < 3 and may_be_surname(word)) or _is_full_shape(word)
+
+
+def _is_full_shape(word: str) -> bool:
+    return len(word) > 2 and word not in _KIN and split_shape(word) is not None
 
 
 def _is_like_surname(word: str, firmness: Firmness) -> bool:
     if is_one_kanji_surname(word) or (len(word) > 3 and split_full_name(word)):
         return firmness != "listed"
+    if firmness == "surname" and may_be_name(word):
+        return True
     parts = split_name(word)
     if parts is None or len(parts[1]) > 4:
         return False
@@ -153,7 +165,8 @@ def read_name(text: str, start: int, firmness: Firmness) -> int | None:
         return match.end("katakana")
     if match["hiragana"] is not None:
         is_name = " " in match["hiragana"] or firmness == "firm"
-        return match.end("hiragana") if is_name and not NO_NAME.search(match["hiragana"]) else None
+        is_name &= is_given(match["hiragana"].split()[-1]) or not NO_NAME.search(match["hiragana"])
+        return match.end("hiragana") if is_name else None
     return _read_roman(match, firmness)
 
 
@@ -162,11 +175,11 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
     if (
         second
         and is_person(first)
-        and is_person(second)
+        and (is_person(second) or is_given(second))
         and ((firmness == "firm" and len(first) <= 4) or is_surname(first))
     ) and not (len(first) >= 3 and not is_surname(first) and is_surname(second)):
         return match.end("second")
-    if len(first) > 5 and not is_surname(first[:3]):
+    if len(first) > 5 and not is_surname(first[:3]) and split_shape(first) is None:
         return None
     if not is_person(first) or (firmness != "firm" and not _is_like_surname(first, firmness)):
         return None
@@ -181,7 +194,7 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
         is_whole = parts is not None and not parts[1]
         if (
             (is_whole or firmness == "firm")
-            and not NO_NAME.search(match["kana"])
+            and (is_given(match["kana"]) or not NO_NAME.search(match["kana"]))
             and not NO_KATAKANA_NAME.search(match["kana"])
         ):
             return match.end("kana")
@@ -197,10 +210,15 @@ def _is_alone_surname(word: str, firmness: Firmness) -> bool:
 
 
 def _read_roman(match: re.Match[str], firmness: Firmness) -> int | None:
-    if any(_NO_ROMAN.match(word) for word in re.split(r"[ ,^]+", match["roman"])):
+    words = list(re.finditer("[^ ,^]+", match["roman"]))
+    end = match.end("roman")
+    if len(words) > 2 and _NO_ROMAN.match(words[-1][0]):  # Name:KONDO MAYUMI,Passport
+        end = match.start("roman") + words[-2].end()
+        words.pop()
+    if any(_NO_ROMAN.match(word[0]) for word in words):
         return None
     is_sure = firmness == "firm" or "^" in match["roman"] or _CAPITALS.fullmatch(match["roman"])
-    return match.end("roman") if is_sure else None
+    return end if is_sure else None
 
 
 _CAPITALS = re.compile(r"[A-Z]{2,14},?[ ](?:[A-Z]{2,14}|[A-Z][a-z]{1,14})")

@@ -13,6 +13,7 @@ from rinsho.text.identifier_full_names import read_full_name
 from rinsho.text.identifier_given_names import (
     GIVEN_ENDS,
     is_given,
+    is_like_given,
     is_one_kanji_surname,
     split_full_name,
 )
@@ -36,6 +37,7 @@ from rinsho.text.identifier_name_words import (
     ROLE_CUES,
     read_words,
 )
+from rinsho.text.identifier_shapes import may_be_surname, split_shape
 from rinsho.text.identifier_surnames import (
     is_listed,
     is_rare,
@@ -177,7 +179,7 @@ def _is_hopeless(text: str, end: int) -> bool:
         return True
     if "一" <= after <= "龠" and after not in "様者氏名医師欄署":
         pair, three = text[end : end + 2], text[end : end + 3]
-        return not (is_surname(pair) or is_listed(three))
+        return not (is_surname(pair) or is_listed(three) or read_full_name(text, end))
     if after in "はがの":
         pair, three = text[end + 1 : end + 3], text[end + 1 : end + 4]
         return "ぁ" <= pair[:1] <= "ん" or (
@@ -228,9 +230,11 @@ def _after_kin(text: str, place: int) -> tuple[int, int] | None:
 
 
 _KIN_GIVEN = re.compile(
-    rf"(?P<name>(?:{NAME_KANJI}){{1,3}}|[ぁ-ん]{{2,4}}?|[ァ-ヶ]{{2,4}}子?)"
+    rf"(?P<name>(?:{NAME_KANJI}){{1,4}}[ぁ-ん]{{2,4}}?|(?:{NAME_KANJI}){{1,4}}[ァ-ヶ]{{2,4}}子?"
+    rf"|(?:{NAME_KANJI}){{1,9}}?|[ぁ-ん]{{2,4}}?|[ァ-ヶ]{{2,4}}子?)"
     r"(?P<end>[ ]?(?:氏|様|殿|さん|さま)|と(?=長|次|三|二|妻|夫|母|父|姉|兄|弟|妹|孫|娘|息)"
-    r"|[がはも](?=来院|同席|付|面会|同居|同伴|来棟|在宅|介護|キーパ)|に(?=電話|説明|連絡|IC|付)|へ(?=電話|説明|連絡))"
+    r"|[がはも](?=来院|同席|付|面会|同居|同伴|来棟|在宅|介護|キーパ)|に(?=電話|説明|連絡|IC|付)|へ(?=電話|説明|連絡)"
+    r"|(?<=[・:( \t]..)(?=[、,(/\t]|[ ]?殿)|(?<=[・:( \t].)(?=[、,(/\t]|[ ]?殿)|(?<=[・:( \t]...)(?=[、,(/\t]))"
 )
 
 
@@ -241,9 +245,18 @@ def _certain_kin(text: str, gap: re.Match[str]) -> tuple[int, int] | None:
     if end is not None and (gap["gap"] not in ("は", "が") or text[end : end + 1] in "、。\n("):
         return start, end
     match = _KIN_GIVEN.match(text, start)
-    if not match or not is_given(match["name"]) or match["name"] in NO_PERSON_BEFORE_HONORIFIC:
+    if not match or match["name"] in NO_PERSON_BEFORE_HONORIFIC or match["name"] in _KIN.words:
         return None
-    return match.span("name")
+    return match.span("name") if _is_of_family(match["name"]) else None
+
+
+def _is_of_family(name: str) -> bool:
+    if is_given(name) or split_full_name(name) or split_shape(name):
+        return True
+    kanji = re.match("[一-龠々]*", name)
+    family = kanji[0] if kanji else ""
+    is_family = is_one_kanji_surname(family) or (len(family) > 1 and may_be_surname(family))
+    return is_family and name > family and is_like_given(name[len(family) :])
 
 
 def _is_after_kin_hopeless(text: str, end: int) -> bool:
@@ -335,7 +348,7 @@ _OF_LIST = re.compile(
     r"[^\n。]{0,24}\0[^\n。\0]{0,10}\Z"
 )
 _IN_LIST = re.compile(
-    rf"(?P<name>(?:{NAME_KANJI}){{1,3}})(?=[ ]?(?:[、,/・&|)\]。\n\0]|\((?:Dr|Ns|PT|OT|ST|MSW|CM|医師|看護師)|Dr|Ns|NS|PT|OT|ST|MSW|先生|医師|看護師|両|$)|[ ]{{2}})"
+    rf"(?P<name>(?:{NAME_KANJI}){{1,3}})(?=[ ]?(?:[、,/・&|)\]。\t\n\0]|\((?:Dr|Ns|PT|OT|ST|MSW|CM|医師|看護師)|Dr|Ns|NS|PT|OT|ST|MSW|先生|医師|看護師|両|$)|[ ]{{2}})"
 )
 
 
@@ -361,7 +374,7 @@ def _next_name(text: str, place: int) -> tuple[int, int] | None:
 # ------------------------------------------------------------------------------ signatures
 
 _CIRCLED = re.compile(
-    rf"[①-⑩][ ]?(?P<name>(?:{NAME_KANJI}){{1,4}})(?=[ 、,]{{0,2}}(?:[②-⑩]|[\n|/;。]|$| ))"
+    rf"[①-⑩][ ]?(?P<name>(?:{NAME_KANJI}){{1,4}})(?=[ 、,]{{0,2}}(?:[②-⑩]|[\n|/;。,、\t]|$| ))"
 )
 _OTHER_CIRCLED = re.compile(r"[①-⑩][ ]?[一-龠ヶケノツ\0]{1,4}[ 、,]{0,2}\Z")
 _NEXT_CIRCLED = re.compile(r"[ 、,]{0,2}[②-⑩][ ]?[一-龠ヶケノツ\0]{1,4}(?![一-龠ぁ-んァ-ヶ])")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import re
 
 _PAIRS_THAT_ARE_NO_NAMES = frozenset(
@@ -200,9 +201,10 @@ def _words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 @functools.cache
 def _rare() -> frozenset[str]:
-    """Return the surnames of the IPA dictionary beyond the listed ones: some are places too."""
-    words = importlib.resources.files("rinsho.text").joinpath("words", "surnames_ipadic.txt")
-    return frozenset(words.read_text("utf-8").split())
+    """Return surnames beyond the listed ones, most of the IPA dictionary: some are places too."""
+    words = importlib.resources.files("rinsho.text").joinpath("words")
+    lists = (words.joinpath(f"surnames_{name}.txt") for name in ("ipadic", "rare"))
+    return frozenset(itertools.chain(*(one.read_text("utf-8").split() for one in lists)))
 
 
 def is_rare(word: str) -> bool:

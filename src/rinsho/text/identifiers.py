@@ -72,7 +72,7 @@ _PLACEHOLDER = re.compile(
     r"(?![0-9]|[一-龠]{2,3}[都道府県市区郡])"
 )
 _N_NEAR = 48  # characters: so far from a mask may a cue stand that was read in vain before
-_BESIDE_MASK = "、,/・&と ("
+_BESIDE_MASK = '、,/・&と (→"'
 Place = tuple[int, tuple[Rule, ...]]
 _N_ROUNDS = 6  # found ones are masked and the rest is read again: seldom more than twice
 
