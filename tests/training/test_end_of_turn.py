@@ -77,8 +77,8 @@ def test_a_tuned_model_answers_and_stops(end: str, tmp_path: Path) -> None:
     tokens = tokens_of(base, tmp_path / "tokens")
     config = FinetuneConfig.model_validate(
         {
-            "max_epochs": 100, "batch_tokens": 64, "micro_batch_tokens": 64,
-            "learning_rate": 1e-2, "n_warmup_steps": 5,
+            "max_epochs": 200, "batch_tokens": 64, "micro_batch_tokens": 64,
+            "learning_rate": 5e-3, "n_warmup_steps": 10,
             "precision": "fp32", "threads": 1, "weight_decay": 0.0, "evaluate_every_steps": 1_000,
             "checkpoint_every_steps": 1_000,
         }
