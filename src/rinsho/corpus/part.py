@@ -30,7 +30,7 @@ from rinsho.corpus.sieve import Judged, Sieve, open_sieve
 from rinsho.corpus.sources import Source, SourceRecord, read_source
 from rinsho.errors import Corrupt
 from rinsho.manifest import canonical_json, hash_file, write_file
-from rinsho.text.identifiers import IDENTIFIER_KINDS
+from rinsho.text.identifier_kinds import IDENTIFIER_KINDS
 
 PART_BYTES = 16 * 2**20  # on disk: small files are read together, a larger file is a part by itself
 # Records are judged in batches, step by step over all: enough that short ones cost little each, and

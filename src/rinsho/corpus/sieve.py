@@ -20,7 +20,7 @@ from rinsho.corpus.quality import Scorer, open_scorer
 from rinsho.corpus.rules import Judge, open_rules
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sources import SourceConfig, joined
-from rinsho.text.identifiers import IdentifierKind, Replacement, replace_in_all
+from rinsho.text.identifier_kinds import IdentifierKind, Replacement
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +131,8 @@ def _without_identifiers(
     """Put placeholders in the place of identifiers, and count them by kind."""
     if not kinds:
         return list(judged)
+    from rinsho.text.identifiers import replace_in_all  # a second of compiling rules
+
     texts = [text for one in judged for text in _texts_of(one.outcome)]
     replaced = iter(replace_in_all(texts, kinds))
     return [_with_texts(one, replaced) for one in judged]

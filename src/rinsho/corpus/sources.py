@@ -24,7 +24,7 @@ from rinsho.corpus.readers import (
 from rinsho.corpus.rules import RuleName
 from rinsho.errors import DataFolderMissing, NothingToRead, PathMissing, UnknownFormat
 from rinsho.manifest import hash_file
-from rinsho.text.identifiers import PUBLIC_TEXT_KINDS, IdentifierKind
+from rinsho.text.identifier_kinds import PUBLIC_TEXT_KINDS, IdentifierKind
 from rinsho.text.normalize import SENTENCEPIECE_MARK, normalize
 
 UNKNOWN_LICENSE = "unknown"

@@ -69,8 +69,9 @@ MAX_QUESTION = {"ja": 1024, "en": 2048}  # characters; longer questions were dro
 def render(template: str, question: str, choices: Sequence[str]) -> str:
     """Return the prompt of one question; options are joined by commas, but in meditron's for five.
 
-    >>> render("alpaca_ja", "どれか。", ["肺炎", "胃癌"])[-38:]
-    '### 指示：\\nどれか。\\n### 入力：\\n肺炎,胃癌\\n### 応答：\\n'
+    >>> prompt = render("alpaca_ja", "どれか。", ["肺炎", "胃癌"])
+    >>> prompt.endswith("### 指示：\\nどれか。\\n### 入力：\\n肺炎,胃癌\\n### 応答：\\n")
+    True
     """
     joined = ",".join(choices)
     if template == "meditron_five_choice":

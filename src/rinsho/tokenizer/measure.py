@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from rinsho.tokenizer.morphology import Words, cut_alone, lines
 
 Offsets = list[tuple[int, int]]
+_CODE_POINTS_AT_ONCE = 256
 
 
 class Encoder(Protocol):
@@ -91,7 +92,7 @@ class CrossingCount:
 
 @dataclass(slots=True)
 class CodePointCount:
-    """Every assigned code point of Unicode, encoded by itself.
+    """Every assigned code point of Unicode.
 
     Attributes:
         n_same: Those that decode to themselves.
@@ -194,14 +195,27 @@ def count_terms(encoder: Encoder, terms: Iterable[str]) -> Counter[int]:
 
 
 def count_code_points(encoder: Encoder) -> CodePointCount:
-    """Encode and decode every assigned code point but the surrogates."""
+    """Encode and decode every assigned code point but the surrogates, many in one text.
+
+    A text that does not come back as it was is halved until the characters that do not are alone.
+    """
+    characters = "".join(assigned_characters())
+    starts = range(0, len(characters), _CODE_POINTS_AT_ONCE)
+    parts = (characters[start : start + _CODE_POINTS_AT_ONCE] for start in starts)
+    n_replaced = sum(_count_replaced(encoder, part) for part in parts)
     count = CodePointCount()
-    for character in assigned_characters():
-        count.n_code_points += 1
-        is_same = encoder.decode(encoder.encode_with_offsets(character)[0]) == character
-        count.n_same += is_same
-        count.n_replaced += not is_same
+    count.n_code_points, count.n_replaced = len(characters), n_replaced
+    count.n_same = len(characters) - n_replaced
     return count
+
+
+def _count_replaced(encoder: Encoder, characters: str) -> int:
+    if encoder.decode(encoder.encode_with_offsets(characters)[0]) == characters:
+        return 0
+    if len(characters) == 1:
+        return 1
+    half = len(characters) // 2
+    return sum(_count_replaced(encoder, part) for part in (characters[:half], characters[half:]))
 
 
 def assigned_characters() -> Iterator[str]:

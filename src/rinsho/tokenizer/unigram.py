@@ -44,7 +44,7 @@ def train_unigram(
     """
     import sentencepiece
 
-    from rinsho.text.identifiers import PLACEHOLDERS
+    from rinsho.text.identifier_kinds import PLACEHOLDERS
 
     rules = folder / "rules.tsv"
     rules.write_text("2581\t5F\n")  # its own sign for the space is read as "_"; all else stays
