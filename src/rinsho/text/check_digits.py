@@ -24,22 +24,16 @@ def my_number_check(digits: str) -> int:
     return 0 if rest <= 1 else 11 - rest
 
 
-def is_insurer_number(digits: str) -> bool:
-    """Tell whether 8 (or, of a municipality's insurance, 6) digits are the number of an insurer.
+def insurer_check(digits: str) -> int:
+    """Return the check digit of the other digits of an insurer's number.
 
     Source:
         Notice of the Ministry of Health and Welfare, Hohatsu No. 45 of 1976: weights 2 and 1 from
         the right, digits of the products summed, 10 minus the last digit of the sum.
 
-    >>> is_insurer_number("06139992"), is_insurer_number("06139993")
-    (True, False)
+    >>> insurer_check("0613999")
+    2
     """
-    is_long = len(digits) in (6, 8) and digits.isdigit()
-    return is_long and int(digits[-1]) == insurer_check(digits[:-1])
-
-
-def insurer_check(digits: str) -> int:
-    """Return the check digit of the other digits of an insurer's number."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         product = int(digit) * (2 if place % 2 == 0 else 1)

@@ -55,8 +55,8 @@ _IS_OFFICE = re.compile("[一-龠]{2}|[A-Z]")
 _LONGEST = 24
 _AFTER_SAMA = frozenset(" 、。\n()「」,:はがよへを】]専宛宅方") | {""}
 _ENDS_A_PLACE = frozenset("科院棟室課局")
-_TITLES = frozenset(
-    [
+_TITLES_ANYWHERE = frozenset(
+    {
         "先生",
         "医師",
         "看護師",
@@ -73,24 +73,28 @@ _TITLES = frozenset(
         "PSW",
         "CM",
         "CE",
+        "両医師",
+        "両先生",
+        "主任",
+        "係長",
+        "師長",
+        "警部補",
+        "巡査",
+    }
+)
+_TITLES = _TITLES_ANYWHERE | frozenset(
+    {
         "ME",
         "RN",
         "MD",
         "弁護士",
         "夫人",
-        "両医師",
-        "両先生",
         "氏",
-        "主任",
         "婦長",
         "隊長",
         "園長",
         "社長",
-        "係長",
         "課長",
-        "師長",
-        "警部補",
-        "巡査",
         "教諭",
         "校長",
         "理事長",
@@ -98,41 +102,11 @@ _TITLES = frozenset(
         "ヘルパー",
         "歯科医師",
         "ケアマネ",
-    ]
+    }
 )
 _OF_CLANS = frozenset(["氏", "君", "夫人"])
 _LIKE_PREFIXES = frozenset("前新元現上中大小神東西南北高今旧故")
-_CERTAIN_TITLES = frozenset(
-    [
-        "先生",
-        "看護師",
-        "医師",
-        "薬剤師",
-        "技師",
-        "師長",
-        "係長",
-        "主任",
-        "警部補",
-        "巡査",
-        "保健師",
-        "助産師",
-        "両医師",
-        "両先生",
-        "Dr",
-        "Dr.",
-        "DR",
-        "Ns",
-        "Ns.",
-        "NS",
-        "PT",
-        "OT",
-        "ST",
-        "MSW",
-        "PSW",
-        "CM",
-        "CE",
-    ]
-)
+_CERTAIN_TITLES = _TITLES_ANYWHERE | frozenset({"薬剤師", "技師", "保健師", "助産師"})
 _ENDS_A_ROLE = frozenset("医師科長者部員父母兄弟姉妹男女妻夫婦孫役番名棟院室前故元手護授事任")
 
 
