@@ -196,7 +196,7 @@ def _row(kind: str, one: dict[str, float]) -> str:
 def main() -> None:
     """Measure, then print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("texts", choices=("dev", "dev2", "dev3", "dev4", "test", "hard"))
+    parser.add_argument("texts", choices=("dev", "dev2", "dev3", "dev4", "dev5", "test", "hard"))
     parser.add_argument("--seed", type=int, default=0, help="another seed plants other values")
     parser.add_argument("--misses", type=int, default=0, help="how many to show; not of test")
     parser.add_argument("--detector", default="rinsho.text.identifiers:find_identifiers")

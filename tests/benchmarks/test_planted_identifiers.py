@@ -13,8 +13,13 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "identifiers"
-HALVES = ("dev", "dev2", "dev3", "dev4", "test")
-APART = ("dev", "dev2", "dev3", "test")  # dev4 is broad: it may name what other dev halves name
+# The half `test` is made anew each time an older one has been read: between two it is absent.
+HALVES = tuple(
+    half
+    for half in ("dev", "dev2", "dev3", "dev4", "dev5", "test")
+    if (FOLDER / "forms" / half).is_dir()
+)
+APART = [half for half in HALVES if half != "dev4"]  # broad: it may name what another half names
 DASHES = dict.fromkeys(map(ord, "ー‐−–―─〜～~"), "-")
 KANJI_DIGITS = str.maketrans("〇一二三四五六七八九", "0123456789")
 SHAPES = {
@@ -106,7 +111,7 @@ def test_the_halves_share_no_source_and_no_person_or_place(bench):
         tokens[half] = set(re.findall(r"https?://[^\s;,]+|[\w-]+/[\w.-]+", sources))
         pools[half] = bench["planted"].read_forms(half).pools
         assert {group["kind"] for group in groups} == set(bench["planted"].KINDS)
-    for one, other in (*combinations(APART, 2), ("dev4", "test")):
+    for one, other in (*combinations(APART, 2), ("dev4", HALVES[-1])):
         assert not tokens[one] & tokens[other]
         for key in ("families", "givens", "places"):
             values = (
