@@ -16,8 +16,8 @@ from rinsho.evaluation.bootstrap import Metric, difference, estimate, mean
 from rinsho.evaluation.choice_metrics import corrected_kappa
 from rinsho.evaluation.entity_metrics import f1, normalize_entities
 from rinsho.evaluation.jmed_llm import document_text
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.parse import NO_LETTER, parse_list
-from rinsho.evaluation.scoring import mark
 
 Rows = Sequence[Sequence[Any]]
 # The form that is meant for a task; the others are compared with it.

@@ -14,7 +14,8 @@ from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import Answer, read_answers
 from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.catalogue import BENCHMARKS, load_benchmark
-from rinsho.evaluation.scoring import mark, score_entry
+from rinsho.evaluation.marking import mark
+from rinsho.evaluation.scoring import score_entry
 
 EXAMS = [
     name

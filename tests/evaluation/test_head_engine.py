@@ -11,8 +11,8 @@ from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.engines import EachTextOnce, OneTask, SpanEngine
 from rinsho.evaluation.head_engine import choice_shares, text_of
 from rinsho.evaluation.jmed_llm import read_task
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.parse import official_letter, parse_list
-from rinsho.evaluation.scoring import mark
 from rinsho.model.heads import Judgement
 from rinsho.text.spans import Span
 

@@ -15,9 +15,10 @@ from rinsho.evaluation.igakuqa import (
     section_path,
 )
 from rinsho.evaluation.igakuqa_baselines import score_run
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.parse import asked_letters
 from rinsho.evaluation.prompts import messages_of
-from rinsho.evaluation.scoring import mark, score_entry
+from rinsho.evaluation.scoring import score_entry
 
 YEARS = (2018, 2019, 2020, 2021)
 # points, required, general; text-only questions, those with 5 choices; questions with prohibited

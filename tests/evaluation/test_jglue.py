@@ -11,8 +11,9 @@ from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.catalogue import load_benchmark
 from rinsho.evaluation.jglue import JGLUE
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.prompts import messages_of
-from rinsho.evaluation.scoring import mark, score_entry
+from rinsho.evaluation.scoring import score_entry
 from rinsho.evaluation.short_answer_metrics import character_f1, is_exact, rating_metrics
 
 

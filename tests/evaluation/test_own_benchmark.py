@@ -12,9 +12,9 @@ from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Sources
 from rinsho.evaluation.catalogue import load_benchmark
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.prompts import messages_of
 from rinsho.evaluation.score import ScoreConfig, score
-from rinsho.evaluation.scoring import mark
 from rinsho.text.spans import Span
 
 TERMS = 'license = "private"\nsource = "病棟"\n'

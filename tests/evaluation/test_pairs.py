@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.catalogue import load_benchmark
+from rinsho.evaluation.marking import mark
 from rinsho.evaluation.pair_metrics import count_pairs, fold, holds, parse_pairs
 from rinsho.evaluation.prompts import messages_of
-from rinsho.evaluation.scoring import mark, score_entry
+from rinsho.evaluation.scoring import score_entry
 
 
 def values(metrics) -> dict[str, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rinsho.evaluation.marking import ScoredRow, row_score
 from rinsho.evaluation.prompts import prompt_of
-from rinsho.evaluation.scoring import ScoredEntry, ScoredRow, row_score
+from rinsho.evaluation.scoring import ScoredEntry
 from rinsho.text.spans import Span
 
 # Long running text is measured, not read: its beginning is enough to know it by.

@@ -21,8 +21,9 @@ from rinsho.evaluation.answer import ASKED
 from rinsho.evaluation.answer_record import FREE, Answer, Method, read_answers
 from rinsho.evaluation.benchmark import Sources
 from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_benchmark
+from rinsho.evaluation.marking import row_score
 from rinsho.evaluation.page import render_page
-from rinsho.evaluation.scoring import ScoredEntry, row_score, score_entry
+from rinsho.evaluation.scoring import ScoredEntry, score_entry
 from rinsho.evaluation.summary import (
     ChainLink,
     FreeSummary,
