@@ -1,4 +1,4 @@
-"""The commands that use a model: evaluate, serve, generate, extract, deidentify."""
+"""The commands that use a model: evaluate, serve, generate, extract, codes, deidentify."""
 
 from __future__ import annotations
 
@@ -218,6 +218,48 @@ def deidentify(
         return
     for note in notes:
         print(to_json_line(deidentify_note(note, replacing)), flush=True)
+
+
+@use.command(rich_help_panel=USE)
+def codes(
+    files: FilesArgument = None,
+    term: Annotated[
+        list[str] | None, typer.Option("--term", help="look one term up instead (repeatable)")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="of --term: condition, drug, test or procedure")
+    ] = "condition",
+    master: Annotated[
+        list[Path] | None,
+        typer.Option("--master", help="TOML that describes a code master of yours (repeatable)"),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="weights with a head; none: dictionary")
+    ] = None,
+    candidates: Annotated[int, typer.Option("--candidates", min=1, help="most per system")] = 5,
+    data: DataOption = None,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Look up ICD-10 and drug codes for what is written in a note; JSON lines out.
+
+    A code is given only where a list has the very name and its lists agree; all else is named as
+    candidates with scores. Sources: the embedded lexicon, the lists below --data, your --master
+    files. Negated and suspected mentions say so: they are not the patient's diagnoses.
+    """
+    from rinsho.clinical.code_output import open_index, term_line, text_line
+    from rinsho.clinical.extract import extract_notes, load_extractor
+
+    index = open_index(data, master or ())
+    if term:
+        checked = _one_of("--kind", kind, ("condition", "drug", "test", "procedure"))
+        for one in term:
+            print(term_line(index, one, checked, candidates))
+        return
+    notes = _read_notes(files, format_, encoding, text_field)
+    for extraction in extract_notes(load_extractor(model), notes):
+        print(text_line(index, extraction, candidates), flush=True)
 
 
 def _at_most_one(options: Sequence[str]) -> None:
