@@ -113,6 +113,15 @@ def _resample(statistic: Statistic, sums_GK: Floats, seed: int, n_draws: int) ->
     )
 
 
+def resampled_sums(
+    counts_RK: Floats, documents: Sequence[str], seed: int, n_draws: int
+) -> Iterator[Floats]:
+    """Yield the summed counts of some draws at a time, for figures of more than one number."""
+    sums_GK = sum_by_document(counts_RK, documents)
+    for weights_DG in _draws(len(sums_GK), seed, n_draws):
+        yield weights_DG @ sums_GK
+
+
 def _draws(n_documents: int, seed: int, n_draws: int) -> Iterator[Floats]:
     """Yield how often each document was drawn, some draws at a time; PCG64."""
     generator = np.random.Generator(np.random.PCG64(seed))

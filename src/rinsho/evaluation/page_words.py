@@ -64,6 +64,18 @@ METRICS = {
         "思考が終わらないまま切れた回答の割合（無効）",
         "share of answers that end inside a block of thinking: invalid",
     ),
+    "calibration_error": (
+        "確信度と正答率のずれ（10区間の期待較正誤差、小さいほど良い）",
+        "expected calibration error over 10 bins of confidence; lower is better",
+    ),
+    "brier": (
+        "選択肢の確率と正解との二乗誤差（0–2、小さいほど良い）",
+        "squared error of the probabilities of the choices, 0 to 2; lower is better",
+    ),
+    "risk_coverage_area": (
+        "確信度の高い順に答えたときの誤答率の平均（小さいほど良い）",
+        "mean share of wrong answers as less confident ones are added; lower is better",
+    ),
     "strict_compliance": ("指示どおりの形の割合", "share in exactly the form asked for"),
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rinsho.evaluation.answer_record import Answer, Method
 from rinsho.evaluation.benchmark import Item, PassMarks
 from rinsho.evaluation.bootstrap import Metric, mean
+from rinsho.evaluation.calibration import calibration_metrics
 from rinsho.evaluation.catalogue import LoadedBenchmark
 from rinsho.evaluation.choice_metrics import (
     WEIGHTINGS,
@@ -68,6 +69,14 @@ def metrics_of(
     loaded: LoadedBenchmark, method: Method, rows: Sequence[ScoredRow]
 ) -> tuple[tuple[Metric, ...], tuple[Metric, ...]]:
     """Return the official metrics and the corrected ones; the leading one of each first."""
+    official, corrected = _metrics_of_form(loaded, method, rows)
+    further = calibration_metrics(rows) if method == "log-likelihood" else ()
+    return official, (*corrected, *further)
+
+
+def _metrics_of_form(
+    loaded: LoadedBenchmark, method: Method, rows: Sequence[ScoredRow]
+) -> tuple[tuple[Metric, ...], tuple[Metric, ...]]:
     if method == "official":
         return _protocol_metrics(loaded, rows), _corrected_exam(loaded, method, rows)
     match loaded.benchmark.form:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.bootstrap import Difference, Estimate, Metric, difference, estimate
+from rinsho.evaluation.calibration import Calibration, calibrate
 from rinsho.evaluation.scoring import ScoredEntry, restrict
 from rinsho.evaluation.text_metrics import Copied, count_copied, repetition_rate
 from rinsho.manifest import FinishedFolder
@@ -37,6 +38,7 @@ class EntrySummary:
     official: Mapping[str, Estimate]
     corrected: Mapping[str, Estimate]
     by_tag: Mapping[str, Estimate]  # of the leading corrected metric
+    calibration: Calibration | None = None  # of the probabilities of the choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) ->
         official=estimates(entry.official),
         corrected=estimates(entry.corrected),
         by_tag=_by_tag(entry, seed, n_draws),
+        calibration=calibrate(rows, seed=seed, n_draws=n_draws),
     )
 
 
