@@ -715,6 +715,16 @@ class BenchmarkChanged(EvaluationError):
     hint_en = "check it with `rinsho data check`, get it again with `rinsho data fetch`"
 
 
+class ShotsMissing(EvaluationError):
+    """Fewer demonstrations than were asked for."""
+
+    code, exit_code = "E007", 2
+    ja = "例示に使える問題が足りません: {where}（必要 {expected}、あるのは {found}）"
+    en = "too few questions to show as examples: {where} (needed {expected}, there are {found})"
+    hint_ja = "NAME@{found}-shot 以下にしてください。試験の問題は例示に使いません"
+    hint_en = "ask for NAME@{found}-shot or fewer: questions of a test are never shown"
+
+
 class ServingError(RinshoError):
     """The server and the one-shot commands."""
 
@@ -819,3 +829,13 @@ class ServerFault(ServingError):
     en = "an error inside the server: {where}"
     hint_ja = "同じ要求で繰り返す場合は、この番号と {where} を添えて報告してください"
     hint_en = "if the same request repeats it, report this code and {where}"
+
+
+class ConstraintRefused(ServingError):
+    """A schema, expression or list that no answer can meet, or that is too large."""
+
+    code = "S011"
+    ja = "出力の制約を使えません: {where}（{found}）"
+    en = "a constraint that cannot be used: {where} ({found})"
+    hint_ja = "制約を直すか、簡単にしてください"
+    hint_en = "correct it, or make it simpler"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
 from rinsho.generation.language_model import LanguageModel, Sampling, Scored
-from rinsho.generation.sampling import choose_token, seeded_generator
+from rinsho.generation.sampling import TokenChooser
 from rinsho.generation.transformers_model import TransformersModel
 from rinsho.model.adapted import load_any
 from rinsho.model.decoder import Decoder
@@ -100,16 +100,18 @@ class DecoderModel:
 
     def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
         stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)
-        generator = seeded_generator(sampling)
+        chooser = TokenChooser(sampling, self._tokenizer, prompt)
         cache = self._decoder.new_cache(1, len(prompt) + n_new)
         tokens = prompt
         for _ in range(n_new):
             with torch.inference_mode():
                 logits_V = self._decoder.next_logits(self._tensor([tokens]), cache)[0]
-                token = choose_token(logits_V, sampling, generator)
+                token = chooser.choose(logits_V)
             if token in stops:
                 return
             yield token
+            if chooser.is_finished:
+                return
             tokens = [token]
 
     def _check(self, prompt: Tokens, continuation: Tokens, where: str) -> None:

@@ -4,19 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rinsho.tokenizer.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from rinsho.generation.constraint import Constraint
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy."""
+    """How the next token is chosen. Temperature 0 is greedy.
+
+    Attributes:
+        top_k: Only so many of the likeliest tokens can be drawn; 0: all.
+        repetition_penalty: Divides positive logits of tokens that stand in the prompt or the answer
+            and multiplies negative ones (Keskar et al. 2019, arXiv 1909.05858, section 4.1).
+        frequency_penalty: Taken off a logit for each time that its token stands in the answer.
+        presence_penalty: Taken off once for a token that stands in the answer.
+        n_logprobs: How many alternatives each token carries with its log-probability, of the model
+            before penalties and constraint; None: not even its own.
+        constraint: What the answer may be.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    n_logprobs: int | None = None
+    constraint: Constraint | None = None
+
+
+class NewToken(int):
+    """A token id that may know how likely it was.
+
+    Attributes:
+        log_probability: The natural logarithm, None where nobody asked.
+        top: The likeliest tokens there, with theirs.
+    """
+
+    log_probability: float | None
+    top: tuple[tuple[int, float], ...]
+
+    def __new__(
+        cls,
+        id_: int,
+        log_probability: float | None = None,
+        top: tuple[tuple[int, float], ...] = (),
+    ) -> NewToken:
+        """Return the token."""
+        token = super().__new__(cls, id_)
+        token.log_probability, token.top = log_probability, top
+        return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,83 @@
 """How the next token is chosen from its logits."""
 
-# V vocabulary
+# V vocabulary, U tokens seen
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from rinsho.generation.language_model import Sampling
+from rinsho.generation.constraint import ConstrainedChoice
+from rinsho.generation.language_model import NewToken, Sampling
+from rinsho.tokenizer.tokenizer import Tokenizer
+
+
+class TokenChooser:
+    """Chooses the tokens of one answer, one after the other.
+
+    Args:
+        sampling: How.
+        tokenizer: Of the model; what a constraint allows depends on its pieces.
+        prompt: What stands before the answer; the repetition penalty counts it too.
+
+    Raises:
+        ConstraintRefused: The constraint does not go with this tokenizer.
+    """
+
+    def __init__(self, sampling: Sampling, tokenizer: Tokenizer, prompt: Sequence[int]) -> None:
+        self._sampling = sampling
+        self._generator = seeded_generator(sampling)
+        self._seen = list(prompt) if sampling.repetition_penalty != 1.0 else []
+        self._new: list[int] = []
+        self._constrained: ConstrainedChoice | None = None
+        if sampling.constraint is not None:
+            self._constrained = ConstrainedChoice(sampling.constraint, tokenizer)
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether the constraint lets nothing follow."""
+        return self._constrained is not None and self._constrained.is_finished
+
+    def choose(self, logits_V: Tensor) -> NewToken:
+        """Return the next token; it has its log-probability where `n_logprobs` asks for it.
+
+        Args:
+            logits_V: Unnormalized, shape (V,), on any device.
+        """
+        wanted_V = self._penalized(logits_V)
+        if self._constrained is not None:
+            wanted_V = self._constrained.mask(wanted_V)
+        token = choose_token(wanted_V, self._sampling, self._generator)
+        if self._constrained is not None:
+            self._constrained.accept(token)
+        self._new.append(token)
+        return self._scored(token, logits_V)
+
+    def _penalized(self, logits_V: Tensor) -> Tensor:
+        sampling = self._sampling
+        if sampling.repetition_penalty != 1.0:
+            seen_U = torch.tensor([*self._seen, *self._new], device=logits_V.device).unique()
+            of_seen_U = logits_V[seen_U]
+            factor = sampling.repetition_penalty
+            lower_U = torch.where(of_seen_U > 0, of_seen_U / factor, of_seen_U * factor)
+            logits_V = logits_V.index_copy(0, seen_U, lower_U)
+        if (sampling.frequency_penalty or sampling.presence_penalty) and self._new:
+            new_U, counts_U = torch.tensor(self._new).unique(return_counts=True)
+            less_U = sampling.frequency_penalty * counts_U + sampling.presence_penalty
+            less_U = less_U.to(logits_V)
+            logits_V = logits_V.index_add(0, new_U.to(logits_V.device), -less_U)
+        return logits_V
+
+    def _scored(self, token: int, logits_V: Tensor) -> NewToken:
+        n_top = self._sampling.n_logprobs
+        if n_top is None:
+            return NewToken(token)
+        log_probs_V = logits_V.float().log_softmax(0)
+        best = log_probs_V.topk(min(n_top, len(log_probs_V)))
+        top = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return NewToken(token, float(log_probs_V[token]), tuple(top))
 
 
 def choose_token(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
@@ -15,19 +85,23 @@ def choose_token(logits_V: Tensor, sampling: Sampling, generator: torch.Generato
 
     Args:
         logits_V: Unnormalized, shape (V,), on any device; the draw happens on the CPU in fp64.
-        sampling: Temperature and nucleus.
+        sampling: Temperature, top-k and nucleus.
         generator: A CPU generator; advanced by one number a draw, none at temperature 0.
 
     Source:
-        Nucleus: Holtzman et al. 2020, arXiv 1904.09751, section 3.1.
+        Top-k: Fan et al. 2018, arXiv 1805.04833, section 5.4. Nucleus: Holtzman et al. 2020,
+        arXiv 1904.09751, section 3.1; of what top-k leaves, as transformers does it.
     """
     if sampling.temperature == 0:
         return int(logits_V.argmax())
-    probs_V = (logits_V.double().cpu() / sampling.temperature).softmax(0)
-    ordered_V, ids_V = probs_V.sort(descending=True, stable=True)
-    mass_V = ordered_V.cumsum(0)
+    logits_V = logits_V.double().cpu() / sampling.temperature
+    ordered_V, ids_V = logits_V.sort(descending=True, stable=True)
+    if sampling.top_k:
+        ordered_V, ids_V = ordered_V[: sampling.top_k], ids_V[: sampling.top_k]
+    probs_V = ordered_V.softmax(0)
+    mass_V = probs_V.cumsum(0)
     # The smallest set that holds top_p: a token stays when those before it do not hold it yet.
-    n_kept = max(1, int((mass_V - ordered_V < sampling.top_p).sum()))
+    n_kept = max(1, int((mass_V - probs_V < sampling.top_p).sum()))
     point = torch.rand(1, generator=generator, dtype=torch.float64) * mass_V[n_kept - 1]
     return int(ids_V[min(int(torch.searchsorted(mass_V, point)), n_kept - 1)])
 

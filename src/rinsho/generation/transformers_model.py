@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rinsho.errors import InvalidValue, SequenceTooLong
 from rinsho.generation.language_model import Sampling, Scored
-from rinsho.generation.sampling import choose_token, seeded_generator
+from rinsho.generation.sampling import TokenChooser
 from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer
 
@@ -105,17 +105,19 @@ class TransformersModel:
 
     def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
         stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)
-        generator = seeded_generator(sampling)
+        chooser = TokenChooser(sampling, self._tokenizer, prompt)
         tokens, cache = prompt, None
         for _ in range(n_new):
             with torch.inference_mode():
                 output: Any = self._decoder.inner(
                     input_ids=self._tensor([tokens]), past_key_values=cache, use_cache=True
                 )
-                token = choose_token(output.logits[0, -1], sampling, generator)
+                token = chooser.choose(output.logits[0, -1])
             if token in stops:
                 return
             yield token
+            if chooser.is_finished:
+                return
             tokens, cache = [token], output.past_key_values
 
     def _check(self, prompt: Sequence[int], n_more: int, where: str) -> None:
