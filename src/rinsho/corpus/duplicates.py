@@ -52,11 +52,13 @@ class Fingerprint:
         digest: The first 16 bytes of the SHA-256 of the text in UTF-8.
         keys: uint64, shape (16,): one per band; texts with an equal key in a band are compared.
         n_shingles: Different character 5-grams, blanks not counted; 0 for fewer than 5 characters.
+        n_bytes: Of the text in UTF-8.
     """
 
     digest: bytes
     keys: Hashes
     n_shingles: int
+    n_bytes: int
 
 
 def fingerprint(text: str) -> Fingerprint:
@@ -77,11 +79,10 @@ def fingerprints(texts: Sequence[str]) -> list[Fingerprint]:
     np.not_equal(owned[1:], owned[:-1], out=is_new[1:])
     n_shingles = np.diff(np.concatenate(([0], np.cumsum(is_new)))[ends], prepend=0)
     keys = band_keys(signatures(owned, n_shingles > 0))
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return [
-        Fingerprint(
-            hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:DIGEST_BYTES], key, n
-        )
-        for text, key, n in zip(texts, keys, n_shingles.tolist(), strict=True)
+        Fingerprint(hashlib.sha256(data).digest()[:DIGEST_BYTES], key, n, len(data))
+        for data, key, n in zip(encoded, keys, n_shingles.tolist(), strict=True)
     ]
 
 

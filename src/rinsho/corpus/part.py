@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -189,14 +190,13 @@ _CANDIDATE_COLUMNS = (
     *("record", "start", "length", "chars", "bytes", "lines"),
     *("shingles", "passages", "passage_chars", "license"),
 )
+_Row = tuple[int, ...]
 
 
-def _no_rows() -> dict[str, list[int]]:
-    return {
-        **{f"r_{name}": list[int]() for name in _RECORD_COLUMNS},
-        **{f"c_{name}": list[int]() for name in _CANDIDATE_COLUMNS},
-        **{f"i_{kind}": list[int]() for kind in IDENTIFIER_KINDS},
-    }
+def _by_column(prefix: str, names: Sequence[str], rows: Sequence[_Row]) -> dict[str, Any]:
+    """Return rows as one array for each column."""
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
+    return {prefix + name: table[:, i].copy() for i, name in enumerate(names)}
 
 
 def _batches(records: Iterable[SourceRecord]) -> Iterator[list[SourceRecord]]:
@@ -221,10 +221,13 @@ class _PartWriter:
     coverage: Coverage | None
     rules: dict[str, int] = field(default_factory=dict[str, int])
     licenses: dict[str, int] = field(default_factory=dict[str, int])
-    rows: dict[str, list[int]] = field(default_factory=_no_rows)
+    records: list[_Row] = field(default_factory=list[_Row])
+    candidates: list[_Row] = field(default_factory=list[_Row])
+    identifiers: dict[int, Counter[str]] = field(default_factory=dict[int, Counter[str]])
     digests: list[bytes] = field(default_factory=list[bytes])
     keys: list[bytes] = field(default_factory=list[bytes])
     n_chars: int = 0
+    n_text_bytes: int = 0
     _texts: BinaryIO | None = None
     _rejected: BinaryIO | None = None
     _passages: BinaryIO | None = None
@@ -279,11 +282,7 @@ class _PartWriter:
             else:
                 code = self._add_candidate(number, one.outcome, one, next(marks), next(lines))
             is_read = int(isinstance(outcome, Document))
-            self._row("r_", bytes=record.n_bytes, marks=record.n_marks, read=is_read, outcome=code)
-
-    def _row(self, prefix: str, **values: int) -> None:
-        for name, value in values.items():
-            self.rows[prefix + name].append(value)
+            self.records.append((record.n_bytes, record.n_marks, is_read, code))
 
     def _reject(self, number: int, rejection: Rejection, group: str | None) -> int:
         """Write a rejection; return the code of its rule."""
@@ -303,24 +302,19 @@ class _PartWriter:
         """Write a document that passed; return its code."""
         assert self._texts is not None and self._lines is not None and self._passages is not None
         line = json.dumps(to_json(document), ensure_ascii=False).encode() + b"\n"
-        self._row(
-            "c_",
-            record=number,
-            start=self._texts.tell(),
-            length=len(line),
-            chars=len(document.text),
-            bytes=len(document.text.encode()),
-            lines=len(hashes),
-            shingles=mark.n_shingles,
-            passages=judged.n_passages,
-            passage_chars=judged.n_passage_chars,
-            license=self.licenses.setdefault(document.license, len(self.licenses)),
+        row = (
+            *(number, self.n_text_bytes, len(line), len(document.text), mark.n_bytes, len(hashes)),
+            *(mark.n_shingles, judged.n_passages, judged.n_passage_chars),
+            self.licenses.setdefault(document.license, len(self.licenses)),
         )
-        self._row("i_", **{kind: judged.identifiers[kind] for kind in IDENTIFIER_KINDS})
+        self.candidates.append(row)
+        if judged.identifiers:
+            self.identifiers[len(self.digests)] = judged.identifiers
         for overlap in judged.overlaps:
             passage = [len(self.digests), overlap.benchmark, overlap.end - overlap.start]
             self._passages.write(json.dumps(passage, ensure_ascii=False).encode() + b"\n")
         self._texts.write(line)
+        self.n_text_bytes += len(line)
         self._lines.write(hashes.tobytes())
         self.digests.append(mark.digest)
         self.keys.append(mark.keys.tobytes())
@@ -334,9 +328,13 @@ class _PartWriter:
         return line_hashes_of_all(judged)
 
     def _columns(self) -> dict[str, Any]:
-        columns: dict[str, Any] = {
-            name: np.array(values, dtype=np.int64) for name, values in self.rows.items()
-        }
+        columns = _by_column("r_", _RECORD_COLUMNS, self.records)
+        columns |= _by_column("c_", _CANDIDATE_COLUMNS, self.candidates)
+        found = {kind: np.zeros(len(self.candidates), np.int64) for kind in IDENTIFIER_KINDS}
+        for number, counts in self.identifiers.items():
+            for kind, n in counts.items():
+                found[kind][number] = n
+        columns |= {f"i_{kind}": counts for kind, counts in found.items()}
         columns["digests"] = np.frombuffer(b"".join(self.digests), np.uint8).reshape(-1, 16)
         columns["keys"] = np.frombuffer(b"".join(self.keys), np.uint64).reshape(-1, N_BANDS)
         columns["rules"] = np.array(list(self.rules), dtype=np.str_)
