@@ -58,7 +58,8 @@ class AnswerConfig(StageConfig):
     """How benchmarks are answered."""
 
     benchmarks: tuple[str, ...] = Field(
-        min_length=1, description="names of benchmarks, or of groups: jmed-llm, demo"
+        min_length=1,
+        description="names of benchmarks, or of groups: jmed-llm, demo; NAME@shuffles, NAME@3-shot",
     )
     engine: EngineName = Field(default="model", description="what answers")
     label: str = Field(
@@ -183,6 +184,7 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
         for method in possible
         if (method in ("extraction", "head") or method in config.methods)
         and (method != "official" or benchmark.benchmark.official)
+        and (not benchmark.benchmark.methods or method in benchmark.benchmark.methods)
     )
 
 

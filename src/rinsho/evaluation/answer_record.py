@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from rinsho.errors import BrokenRecord
+from rinsho.evaluation.benchmark import Method
 
-Method = Literal["generation", "log-likelihood", "official", "extraction", "head", "free"]
 ANSWERS = "answers.jsonl"
 FREE = "free-generation"  # stands for the benchmark of seeded generations without a gold answer
 
@@ -32,6 +32,7 @@ class Answer:
     seed: int = 0
     is_too_long: bool = False  # did not fit the context: counted as wrong, never cut
     prompt: str | None = None
+    shots: tuple[str, ...] = ()  # ids of the demonstrations before the question
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -40,10 +41,12 @@ class Answer:
 
 
 def to_line(answer: Answer) -> bytes:
-    """Return the JSON line of an answer; `prompt` is left out where it is None."""
+    """Return the JSON line of an answer; `prompt` and `shots` are left out where there are none."""
     value = dataclasses.asdict(answer)
     if answer.prompt is None:
         del value["prompt"]
+    if not answer.shots:
+        del value["shots"]
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
@@ -61,6 +64,7 @@ def _to_answer(line: bytes, number: int) -> Answer:
     try:
         value: dict[str, Any] = json.loads(line)
         value["log_likelihoods"] = tuple(value["log_likelihoods"])
+        value["shots"] = tuple(value.get("shots", ()))
         return Answer(**value)
     except (ValueError, TypeError, KeyError):
         place = f"{ANSWERS} line {number}"

@@ -16,6 +16,7 @@ from rinsho.text.spans import Span
 Form = Literal[
     "choice", "number", "similarity", "entities", "spans", "text", "pairs", "rating", "passage"
 ]
+Method = Literal["generation", "log-likelihood", "official", "extraction", "head", "free"]
 Weighting = Literal["plain", "linear", "quadratic"]
 LETTERS = "ABCDEFGH"
 
@@ -46,6 +47,9 @@ class Item:
     gold_pairs: tuple[tuple[str, str], ...] = ()  # (before, after) of the form "pairs"
     wording: Literal["", "ja", "en"] = ""  # of the corrected prompt; empty: JMED-LLM's
     instruction: str = ""  # a system text of its own, instead of the wording's
+    is_plain: bool = False  # asked as one text without a chat template, as base models are
+    shots: str = ""  # answered questions before it
+    shot_ids: tuple[str, ...] = ()  # which ones: they stand in the answers
 
     @property
     def letters(self) -> str:
@@ -98,6 +102,7 @@ class OfficialProtocol:
     n_left_out: int = 0
     is_raw_text: bool = False  # no chat template
     also_marked: Mapping[str, Callable[[Item, str], bool]] | None = None  # further figures by name
+    shuffles: bool = False  # whether the publishers also ask with options in another order
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class Benchmark:
     leading: Literal["kappa", "accuracy"] = "kappa"  # of choices: what stands in figures
     reports_published_recall: bool = False  # of pairs, where the publishers count so
     reports_macro_f1: bool = False  # beside accuracy, where the answers are few fixed labels
+    methods: tuple[Method, ...] = ()  # the only ones that can answer it; empty: those of its form
     withholds_text: bool = False  # its terms forbid to show the text in a report
 
 
@@ -149,6 +155,9 @@ _LATER_FIELDS = {
         "gold_pairs",
         "wording",
         "instruction",
+        "is_plain",
+        "shots",
+        "shot_ids",
     )
 }
 

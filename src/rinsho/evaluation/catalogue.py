@@ -22,6 +22,7 @@ from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.sogocheck import SOGOCHECK
 from rinsho.evaluation.texts import TEXTS
+from rinsho.evaluation.variants import expand_variant, join_name, split_name, vary
 from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
 from rinsho.manifest import canonical_json
 from rinsho.runfile import nearest
@@ -97,12 +98,16 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
     """Return one benchmark: what it is, its license, what it needs.
 
     Args:
-        name: Its name; `own/NAME` is described in the data folder.
+        name: Its name; `own/NAME` is described in the data folder; a word after an @ names a
+            variant: other orders of the options, demonstrations.
         sources: Where to look for that description.
 
     Raises:
         UnknownBenchmark: With the nearest known name.
     """
+    base, variant = split_name(name)
+    if variant:
+        return vary(describe_benchmark(base, sources), variant)
     if name.startswith(PREFIX):
         return read_own(name, sources or Sources())
     if name not in BENCHMARKS:
@@ -111,8 +116,16 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
 
 
 def expand_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names with groups replaced by their members, each once."""
-    expanded = [one for name in names for one in GROUPS.get(name, (name,))]
+    """Return names with groups replaced by their members, each once.
+
+    >>> expand_names(["jmmlu/medical@shuffles"])[:2]
+    ('jmmlu/medical', 'jmmlu/medical@shuffle-1')
+    """
+    expanded = list[str]()
+    for name in names:
+        base, word = split_name(name)
+        for one in GROUPS.get(base, (base,)):
+            expanded += [join_name(one, variant) for variant in expand_variant(word)]
     return tuple(dict.fromkeys(expanded))
 
 

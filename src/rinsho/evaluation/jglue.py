@@ -50,6 +50,12 @@ def _commonsense(where: str, row: Mapping[str, Any]) -> Item:
     )
 
 
+def read_choices(sources: Sources, *, path: str) -> Iterator[Item]:
+    """Read the questions of common sense in a file: those of the train part are demonstrations."""
+    rows = read_lines(sources, "jglue/jcommonsenseqa", path)
+    return (_commonsense(where, row) for where, row in rows)
+
+
 def _inference(where: str, row: Mapping[str, Any]) -> Item:
     if row["label"] not in RELATIONS:
         raise BrokenRecord(where=where, expected=", ".join(RELATIONS))

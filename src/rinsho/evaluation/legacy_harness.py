@@ -180,6 +180,7 @@ def _benchmark(template: str, language: Language) -> Benchmark:
             settings="greedy, 256 new tokens, no chat template",
             known_errors="accuracy is gestalt accuracy; exact match stands beside it",
             is_raw_text=True,
+            shuffles=True,
             also_marked={"exact_match": is_exactly_right},
         ),
         leading="accuracy",

@@ -59,7 +59,7 @@ class ModelEngine:
             return self._score_text(benchmark, item)
         # The prompt is official; our models read it as they read their training text: normalized.
         messages = messages_of(item)
-        prompt = self._render(messages)
+        prompt = self._plain(messages) if item.is_plain else self._render(messages)
         if method == "generation":
             return self._generate(benchmark, item, prompt, hash_messages(messages), method)
         return self._score_choices(benchmark, item, prompt)
@@ -68,12 +68,12 @@ class ModelEngine:
         self, benchmark: str, item: Item, messages: Sequence[Message], *, is_raw_text: bool
     ) -> Answer:
         """Answer by the prompt of a published protocol: through the chat template, or as it is."""
-        if is_raw_text:
-            text = normalize(messages[0].content)
-            prompt = [self._tokenizer.bos_id, *self._tokenizer.encode(text)]
-        else:
-            prompt = self._render(messages)
+        prompt = self._plain(messages) if is_raw_text else self._render(messages)
         return self._generate(benchmark, item, prompt, hash_messages(messages), "official")
+
+    def _plain(self, messages: Sequence[Message]) -> Sequence[int]:
+        text = normalize(messages[0].content)
+        return [self._tokenizer.bos_id, *self._tokenizer.encode(text)]
 
     def _render(self, messages: Sequence[Message]) -> Sequence[int]:
         normalized = [Message(m.role, normalize(m.content)) for m in messages]
@@ -103,7 +103,8 @@ class ModelEngine:
 
     def _score_choices(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
         """Score the letter of each choice where the answer would stand."""
-        letters = [self._tokenizer.encode(letter) for letter in item.letters]
+        blank = " " if item.is_plain else ""  # an example says "答え: A"
+        letters = [self._tokenizer.encode(blank + letter) for letter in item.letters]
         longest = len(prompt) + max((len(letter) for letter in letters), default=0)
         is_too_long = longest > self._model.context_length
         requests = [] if is_too_long else [(prompt, letter) for letter in letters]
@@ -118,6 +119,7 @@ class ModelEngine:
             n_tokens=sum(one.n_tokens for one in scored),
             seed=self._sampling.seed,
             is_too_long=is_too_long,
+            shots=item.shot_ids,
         )
 
     def _score_text(self, benchmark: str, item: Item) -> Answer:

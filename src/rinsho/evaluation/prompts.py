@@ -46,6 +46,7 @@ class Wording:
     question: str
     options: str
     context: str
+    answer: str
 
 
 WORDINGS = {
@@ -62,6 +63,7 @@ WORDINGS = {
         question="問題",
         options="選択肢",
         context="背景",
+        answer="答え",
     ),
     "en": Wording(
         choice="Answer the question. Reply with nothing but the letter of the right choice "
@@ -74,6 +76,7 @@ WORDINGS = {
         question="Question",
         options="Options",
         context="Context",
+        answer="Answer",
     ),
 }
 
@@ -84,6 +87,8 @@ def messages_of(item: Item) -> tuple[Message, ...]:
     The user text of a choice ends with a newline. JMED-LLM's options stand as they are, blanks
     included; those of every other benchmark are stripped.
     """
+    if item.is_plain:
+        return (Message("user", item.shots + plain_question(item)),)
     if item.wording:
         return _corrected_messages(item, WORDINGS[item.wording])
     if item.form in ("choice", "similarity"):
@@ -101,6 +106,23 @@ def lettered(choices: Sequence[str]) -> str:
     return "".join(
         f"{letter}. {choice}\n" for letter, choice in zip(LETTERS, choices, strict=False)
     )
+
+
+def plain_question(item: Item, answer: Sequence[str] = ()) -> str:
+    """Return a question as one plain text that ends where its answer would stand, or after it.
+
+    >>> item = Item("x", "choice", "どれか。", ("肺炎", "胃癌"), ("B",), wording="ja")
+    >>> plain_question(item)
+    '問題: どれか。\\n選択肢:\\nA. 肺炎\\nB. 胃癌\\n答え:'
+    >>> plain_question(item, item.gold)[-5:]
+    ': B\\n\\n'
+    """
+    wording = WORDINGS[item.wording or "ja"]
+    context = f"{wording.context}: {item.context.strip()}\n" if item.context else ""
+    options = lettered([choice.strip() for choice in item.choices])
+    asked = f"{wording.question}: {item.question.strip()}\n{wording.options}:\n{options}"
+    said = f" {','.join(answer)}\n\n" if answer else ""
+    return f"{context}{asked}{wording.answer}:{said}"
 
 
 def _corrected_messages(item: Item, wording: Wording) -> tuple[Message, ...]:
