@@ -9,10 +9,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import numpy as np
 import openai
+import pydantic
 import pytest
 from fastapi import FastAPI
 
@@ -147,7 +149,9 @@ def test_parts_and_the_developer_role_are_taken(
         ({"top_p": 0}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 21}, "top_logprobs"),
+        ({"structured_outputs": {}}, "structured_outputs"),
+        ({"response_format": {"type": "json_schema"}}, "response_format"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
@@ -168,6 +172,92 @@ def test_what_cannot_be_honoured_is_refused(
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (400, "S005")
     assert param is None or error["param"].startswith(param)
+
+
+def test_tokens_come_with_their_log_probabilities(
+    openai_client: openai.OpenAI, chat_model: LanguageModel
+) -> None:
+    request = {"model": chat_model.name, "messages": user(QUESTION)}
+    reply = openai_client.chat.completions.create(**request, logprobs=True, top_logprobs=3)
+    content = reply.choices[0].logprobs.content
+    assert (
+        b"".join(bytes(one.bytes) for one in content).decode() == reply.choices[0].message.content
+    )
+    prompt = chat_model.tokenizer.render([Message("user", QUESTION)], add_generation_prompt=True)
+    ids = expected_ids(chat_model, QUESTION, Sampling(max_new_tokens=512))
+    (scored,) = chat_model.log_likelihoods([(prompt, ids)])
+    assert sum(one.logprob for one in content) == pytest.approx(scored.log_likelihood, abs=1e-3)
+    for one in content:
+        assert one.logprob == one.top_logprobs[0].logprob  # greedy
+        assert len(one.top_logprobs) == 3
+    stream = openai_client.chat.completions.create(**request, logprobs=True, stream=True)
+    parts = [c.choices[0].logprobs.content for c in stream if c.choices and c.choices[0].logprobs]
+    assert [one.token for part in parts for one in part] == [one.token for one in content]
+
+
+def test_an_answer_follows_a_schema(
+    openai_client: openai.OpenAI, chat_model: LanguageModel
+) -> None:
+    class Finding(pydantic.BaseModel):
+        certainty: Literal["present", "negated"]
+        n: Literal[0, 1]
+
+    reply = openai_client.chat.completions.parse(
+        model=chat_model.name, messages=user("発熱"), response_format=Finding
+    )
+    assert reply.choices[0].message.parsed.certainty in ("present", "negated")
+
+
+def test_an_answer_is_one_of_the_choices(
+    openai_client: openai.OpenAI, chat_model: LanguageModel
+) -> None:
+    offered = ["咳嗽", "𠮷野家"]
+    reply = openai_client.chat.completions.create(
+        model=chat_model.name, messages=user("発熱"),
+        extra_body={"structured_outputs": {"choice": offered}},
+    )  # fmt: skip
+    assert reply.choices[0].message.content in offered
+
+
+def test_a_schema_that_cannot_be_met_is_refused(
+    openai_client: openai.OpenAI, chat_model: LanguageModel
+) -> None:
+    schema = {"type": "string", "minLength": 5, "maxLength": 2}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as caught:
+            openai_client.chat.completions.create(
+                model=chat_model.name, messages=user("a"), response_format=wanted, stream=stream
+            )
+        assert caught.value.code == "S011"
+
+
+def test_a_text_is_continued(openai_client: openai.OpenAI, chat_model: LanguageModel) -> None:
+    request = {"model": chat_model.name, "prompt": "咳嗽は", "max_tokens": 6}
+    reply = openai_client.completions.create(**request, logprobs=2)
+    tokenizer = chat_model.tokenizer
+    prompt = [tokenizer.bos_id, *tokenizer.encode("咳嗽は")]
+    ids = list(chat_model.generate(prompt, Sampling(max_new_tokens=6)))
+    assert reply.choices[0].text == tokenizer.decode(ids)
+    assert len(reply.choices[0].logprobs.tokens) == reply.usage.completion_tokens == len(ids)
+    chunks = openai_client.completions.create(**request, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in chunks) == reply.choices[0].text
+
+
+def test_texts_become_vectors_of_length_one(
+    openai_client: openai.OpenAI, chat_model: LanguageModel
+) -> None:
+    texts = ["咳嗽とは何ですか。", "咳嗽とは何ですか", "文字の例を示してください。"]
+    reply = openai_client.embeddings.create(model=chat_model.name, input=texts)
+    plain = openai_client.embeddings.create(
+        model=chat_model.name, input=texts[1], encoding_format="float"
+    )
+    first, second, third = (np.array(one.embedding) for one in reply.data)
+    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
+    assert first @ second > first @ third
+    assert plain.data[0].embedding == pytest.approx(second, abs=1e-6)
+    with pytest.raises(openai.BadRequestError):
+        openai_client.embeddings.create(model=chat_model.name, input="長い記録" * 500)
 
 
 def test_another_model_is_not_found(openai_client: openai.OpenAI) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rinsho.corpus.document import Message
 from rinsho.errors import SequenceTooLong
-from rinsho.generation.language_model import LanguageModel, Sampling
+from rinsho.generation.language_model import LanguageModel, NewToken, Sampling
 from rinsho.text.normalize import normalize
 from rinsho.tokenizer.tokenizer import Tokenizer
 
@@ -24,6 +24,7 @@ class Piece:
     n_prompt_tokens: int
     n_new_tokens: int  # so far
     finish_reason: FinishReason | None = None  # set in the last piece alone
+    token: NewToken | None = None  # where its log-probability was asked for
 
 
 class TextStream:
@@ -107,7 +108,10 @@ def continue_tokens(
     stream = TextStream(model.tokenizer, stop)
     for token_id in model.generate(prompt, sampling):
         n_new += 1
-        yield Piece(stream.push(token_id), n_prompt, n_new)
+        token = (
+            token_id if isinstance(token_id, NewToken) and sampling.n_logprobs is not None else None
+        )
+        yield Piece(stream.push(token_id), n_prompt, n_new, token=token)
         if stream.is_stopped:
             break
     is_full = n_new >= min(sampling.max_new_tokens, model.context_length - n_prompt)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rinsho.errors import InvalidValue, SequenceTooLong
+from rinsho.generation.embeddings import mean_embeddings
 from rinsho.generation.language_model import Sampling, Scored
 from rinsho.generation.sampling import TokenChooser
 from rinsho.model.transformers_decoder import TransformersDecoder
@@ -102,6 +103,10 @@ class TransformersModel:
         self._check(prompt, 1, "the prompt")
         n_new = min(sampling.max_new_tokens, self.context_length - len(prompt))
         return self._generate(list(prompt), n_new, sampling)
+
+    def embed(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return a vector of length 1 for each row; implements `Embedder`."""
+        return mean_embeddings(self._decoder, rows, self.context_length)
 
     def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
         stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)

@@ -20,10 +20,19 @@ from rinsho.clinical.extract import Extractor, extract, judge, span_to_json
 from rinsho.clinical.notes import Note, check_length
 from rinsho.errors import BadRequest, ModelUnknown, NoModel, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
-from rinsho.serving.chat import ChatReply, ChatRequest, RequestModel, Text, answer_pieces
+from rinsho.generation.reply import Piece
+from rinsho.serving.chat import ChatReply, ChatRequest, answer_pieces
+from rinsho.serving.completions import (
+    CompletionReply,
+    CompletionRequest,
+    EmbeddingRequest,
+    completion_pieces,
+    embeddings,
+)
 from rinsho.serving.limits import BodyLimit, Envelope, Limits, Receive, SameOrigin, Scope, Send
 from rinsho.serving.model_thread import Job, ModelThread
 from rinsho.serving.replies import error_response, to_bad_request
+from rinsho.serving.requests import RequestModel, SamplingRequest, Text
 
 T = TypeVar("T")
 
@@ -135,7 +144,10 @@ def _add_error_replies(app: FastAPI) -> None:
         return error_response(BadRequest(where="body", found="not JSON", expected="JSON"))
 
 
-ROUTES = "/, /health, /v1/models, /v1/chat/completions, /v1/extract, /v1/deidentify"
+ROUTES = (
+    "/, /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/extract, "
+    "/v1/deidentify"
+)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -183,20 +195,54 @@ def _add_chat(app: FastAPI, engines: Engines) -> None:
     async def chat_completions(request: ChatRequest, connection: Request) -> Response:
         model = engines.chat_model(request.model)
         job = engines.chat_thread.submit(lambda: answer_pieces(model, request))
-        answer = ChatReply(model.name)
-        try:
-            # The first piece says that the prompt fits; if not, there is still a status to say it.
-            first = await _or_left(connection, anext(job))
-            if not request.stream:
-                pieces = await _or_left(connection, _all(job))
-                text = "".join(piece.text for piece in pieces)
-                return JSONResponse(answer.whole(text, pieces[-1] if pieces else first))
-        except BaseException:
-            engines.chat_thread.cancel(job)
-            raise
-        options = request.stream_options
-        events = answer.stream(job, with_usage=bool(options and options.include_usage))
-        return EventStream(events, on_end=lambda: engines.chat_thread.cancel(job))
+        return await _answered(engines, job, ChatReply(model), request, connection)
+
+    @app.post("/v1/completions")
+    async def completions(request: CompletionRequest, connection: Request) -> Response:
+        model = engines.chat_model(request.model)
+        job = engines.chat_thread.submit(lambda: completion_pieces(model, request))
+        return await _answered(engines, job, CompletionReply(model), request, connection)
+
+    @app.post("/v1/embeddings")
+    async def embed(request: EmbeddingRequest, connection: Request) -> Response:
+        model = engines.chat_model(request.model)
+        return await _one_result(
+            engines.chat_thread, connection, lambda: embeddings(model, request)
+        )
+
+
+async def _answered(
+    engines: Engines,
+    job: Job[Piece],
+    answer: ChatReply | CompletionReply,
+    request: SamplingRequest,
+    connection: Request,
+) -> Response:
+    """Return an answer whole or as a stream; who leaves stops the work."""
+    try:
+        # The first piece says that the prompt fits; if not, there is still a status to say it.
+        first = await _or_left(connection, anext(job))
+        if not request.stream:
+            pieces = await _or_left(connection, _all(job))
+            return JSONResponse(answer.whole([first, *pieces]))
+    except BaseException:
+        engines.chat_thread.cancel(job)
+        raise
+    options = request.stream_options
+    events = answer.stream(job, with_usage=bool(options and options.include_usage))
+    return EventStream(events, on_end=lambda: engines.chat_thread.cancel(job))
+
+
+async def _one_result(
+    thread: ModelThread, connection: Request, work: Callable[[], dict[str, Any]]
+) -> Response:
+    """Return what one piece of work gives; who leaves takes it out of the queue."""
+    job = thread.submit(lambda: _once(work))
+    try:
+        (result,) = await _or_left(connection, _all(job))
+    finally:
+        thread.cancel(job)
+    return JSONResponse(result)
 
 
 class EventStream(StreamingResponse):
@@ -244,14 +290,6 @@ async def _left(connection: Request) -> None:
 def _add_notes(app: FastAPI, engines: Engines) -> None:
     extractor, limit = engines.extractor, engines.limits.max_note_characters
 
-    async def run(connection: Request, work: Callable[[], dict[str, Any]]) -> Response:
-        job = engines.note_thread.submit(lambda: _once(work))
-        try:
-            (result,) = await _or_left(connection, _all(job))
-        finally:
-            engines.note_thread.cancel(job)
-        return JSONResponse(result)
-
     @app.post("/v1/extract")
     async def extract_note(request: NoteRequest, connection: Request) -> Response:
         def work() -> dict[str, Any]:
@@ -262,7 +300,7 @@ def _add_notes(app: FastAPI, engines: Engines) -> None:
             said = {"answers": answers} if answers else {}
             return {"id": request.id, "engine": engine, "spans": found, **said}
 
-        return await run(connection, work)
+        return await _one_result(engines.note_thread, connection, work)
 
     @app.post("/v1/deidentify")
     async def deidentify_note(request: NoteRequest, connection: Request) -> Response:
@@ -270,7 +308,7 @@ def _add_notes(app: FastAPI, engines: Engines) -> None:
             check_length(request.text, "note", limit)
             return to_json(deidentify(Note(request.id or "", request.text)))
 
-        return await run(connection, work)
+        return await _one_result(engines.note_thread, connection, work)
 
 
 def _once(work: Callable[[], T]) -> Iterator[T]:

@@ -1,47 +1,23 @@
-"""OpenAI's chat completions: what a request may say, and how an answer is written.
-
-Fields that this server cannot honour are refused, never ignored: a client that asks for
-`logprobs` or `tools` is told so. Their neutral values are taken.
-"""
+"""OpenAI's chat completions: what a request may say, and how an answer is written."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, model_validator
 
 from rinsho.corpus.document import Message
 from rinsho.errors import RinshoError, ServerFault
-from rinsho.generation.language_model import LanguageModel, Sampling
+from rinsho.generation.constraint import Constraint, json_schema
+from rinsho.generation.language_model import LanguageModel, NewToken
 from rinsho.generation.reply import Piece, reply
-from rinsho.serving.replies import error_body
+from rinsho.serving.replies import error_body, event
+from rinsho.serving.requests import Content, RequestModel, SamplingRequest, Text
 
 MAX_MESSAGES = 1_000
-
-
-def _whole_characters(text: str) -> str:
-    """Refuse half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        expected = "text of whole characters (it holds half of a surrogate pair)"
-        raise ValueError(expected) from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_whole_characters)]
-Content = Annotated[Text, StringConstraints(max_length=1_000_000)]
-Stop = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-
-
-class RequestModel(BaseModel):
-    """The base of every body: unknown fields are refused, and errors do not quote the input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TextPart(RequestModel):
@@ -65,83 +41,102 @@ class ChatMessage(RequestModel):
         return Message("system" if self.role == "developer" else self.role, text)
 
 
-class StreamOptions(RequestModel):
-    """What a stream carries beside the text."""
+class PlainFormat(RequestModel):
+    """Any text, or any JSON object."""
 
-    include_usage: bool = False
-    include_obfuscation: bool = False  # taken and not done: nothing listens on loopback
-
-
-class TextFormat(RequestModel):
-    """The one form of answer there is."""
-
-    type: Literal["text"]
+    type: Literal["text", "json_object"]
 
 
-class ChatRequest(RequestModel):
-    """The body of `POST /v1/chat/completions`. Temperature 0 (greedy) and seed 0 by default."""
+class NamedSchema(RequestModel):
+    """A JSON schema; the answer follows it always, whatever `strict` says."""
+
+    name: Annotated[Text, Field(max_length=64)]
+    json_schema: dict[str, Any] = Field(alias="schema")
+    description: Content | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(RequestModel):
+    """JSON of a schema."""
+
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
+class ChatRequest(SamplingRequest):
+    """The body of `POST /v1/chat/completions`."""
 
     model: str
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    response_format: PlainFormat | SchemaFormat | None = None
     # Taken where they ask for nothing:
-    n: Literal[1] | None = None
-    logprobs: Literal[False] | None = None
-    top_logprobs: Literal[0] | None = None
-    frequency_penalty: Literal[0] | None = None
-    presence_penalty: Literal[0] | None = None
-    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     tool_choice: Literal["none", "auto"] | None = None
-    response_format: TextFormat | None = None
-    # Taken and not used: nothing is stored, and there are no accounts.
-    user: str | None = None
-    store: bool | None = None
-    metadata: dict[str, str] | None = None
 
-    def stop_strings(self) -> tuple[str, ...]:
-        """Return where the answer has to end."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+    @model_validator(mode="after")
+    def _one_constraint(self) -> ChatRequest:
+        has_format = self.response_format is not None and self.response_format.type != "text"
+        if has_format and self.structured_outputs is not None:
+            raise ValueError("either response_format or structured_outputs")
+        return self
 
-    def sampling(self, context_length: int) -> Sampling:
-        """Return how the answer is made."""
-        most = self.max_completion_tokens or self.max_tokens or context_length
-        return Sampling(
-            max_new_tokens=min(most, context_length),
-            temperature=self.temperature or 0.0,
-            top_p=self.top_p or 1.0,
-            seed=(self.seed or 0) % 2**63,
-        )
+    def most_tokens(self) -> int | None:
+        """Return how many tokens the answer may have, None for as many as fit."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def n_logprobs(self) -> int | None:
+        """Return how many alternatives each token is to carry, None for no figures at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    def constraint(self) -> Constraint | None:
+        """Return what the answer may be; errors as in the base class."""
+        wanted = self.response_format
+        if isinstance(wanted, SchemaFormat):
+            return json_schema(wanted.json_schema.json_schema)
+        if wanted is not None and wanted.type == "json_object":
+            return json_schema({"type": "object"})
+        return super().constraint()
 
 
 def answer_pieces(model: LanguageModel, request: ChatRequest) -> Iterator[Piece]:
     """Answer a request; runs in the model's thread, the tokenizer too."""
     messages = [message.to_message() for message in request.messages]
     sampling = request.sampling(model.context_length)
-    return reply(model, messages, sampling, request.stop_strings())
+    return reply(model, messages, sampling, request.stop_strings)
 
 
 class ChatReply:
     """The envelope of one answer: its id, its time and the model's name."""
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
-        self._model_name = model_name
+        self._model_name, self._tokenizer = model.name, model.tokenizer
 
-    def whole(self, text: str, last: Piece) -> dict[str, Any]:
+    def whole(self, pieces: Sequence[Piece]) -> dict[str, Any]:
         """Return the body of an answer that is not streamed."""
+        text, last = "".join(piece.text for piece in pieces), pieces[-1]
         message = {"role": "assistant", "content": text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None}
+        choice = {"index": 0, "message": message, "logprobs": self._logprobs(pieces)}
         choices = [{**choice, "finish_reason": last.finish_reason}]
-        return {**self._fields("chat.completion"), "choices": choices, "usage": _usage(last)}
+        return {**self._fields("chat.completion"), "choices": choices, "usage": usage(last)}
+
+    def _logprobs(self, pieces: Sequence[Piece]) -> dict[str, Any] | None:
+        tokens = [piece.token for piece in pieces if piece.token is not None]
+        content = [self._token(token) for token in tokens]
+        return {"content": content, "refusal": None} if tokens else None
+
+    def _token(self, token: NewToken) -> dict[str, Any]:
+        top = [self._likely(id_, value) for id_, value in token.top]
+        return {**self._likely(token, token.log_probability or 0.0), "top_logprobs": top}
+
+    def _likely(self, id_: int, value: float) -> dict[str, Any]:
+        raw = self._tokenizer.token_bytes(id_)
+        text = raw.decode("utf-8", "replace") if raw else self._tokenizer.token_text(id_)
+        return {"token": text, "logprob": value, "bytes": list(raw)}
 
     async def stream(
         self, pieces: AsyncIterator[Piece], *, with_usage: bool
@@ -151,34 +146,36 @@ class ChatReply:
         yield self._chunk({"role": "assistant", "content": ""})
         try:
             async for last in pieces:
-                if last.text:
-                    yield self._chunk({"content": last.text})
+                if last.text or last.token is not None:
+                    yield self._chunk({"content": last.text}, logprobs=self._logprobs([last]))
         except Exception as error:
             known = error if isinstance(error, RinshoError) else None
             known = known or ServerFault(where=type(error).__name__)
-            yield _event(error_body(known))
+            yield event(error_body(known))
             return
         if last is not None:
             yield self._chunk({}, last.finish_reason)
             if with_usage:
                 fields = self._fields("chat.completion.chunk")
-                yield _event({**fields, "choices": [], "usage": _usage(last)})
+                yield event({**fields, "choices": [], "usage": usage(last)})
         yield b"data: [DONE]\n\n"
 
-    def _chunk(self, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return _event({**self._fields("chat.completion.chunk"), "choices": [choice]})
+    def _chunk(
+        self,
+        delta: dict[str, str],
+        finish_reason: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        return event({**self._fields("chat.completion.chunk"), "choices": [choice]})
 
     def _fields(self, kind: str) -> dict[str, Any]:
         fields = {"id": self._id, "object": kind, "created": self._created}
         return {**fields, "model": self._model_name}
 
 
-def _event(value: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
-
-
-def _usage(last: Piece) -> dict[str, int]:
+def usage(last: Piece) -> dict[str, int]:
+    """Return what an answer cost."""
     return {
         "prompt_tokens": last.n_prompt_tokens,
         "completion_tokens": last.n_new_tokens,

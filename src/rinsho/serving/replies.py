@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,9 @@ from fastapi.responses import JSONResponse
 from rinsho.errors import (
     BadRequest,
     Busy,
+    ConstraintRefused,
+    InvalidValue,
+    ModelCannot,
     ModelUnknown,
     NoModel,
     OriginRefused,
@@ -26,6 +30,9 @@ from rinsho.errors import (
 STATUS: dict[type[RinshoError], int] = {
     BadRequest: 400,
     SequenceTooLong: 400,
+    ConstraintRefused: 400,
+    InvalidValue: 400,
+    ModelCannot: 400,
     OriginRefused: 403,
     ModelUnknown: 404,
     NoModel: 404,
@@ -80,3 +87,8 @@ def _expected(problem: dict[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         return "no such field"
     return str(problem["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def event(value: dict[str, Any]) -> bytes:
+    """Return a server-sent event."""
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
