@@ -1,10 +1,9 @@
 """Our decoder as a language model: nothing to build, nothing to download."""
 
-# T tokens of all segments, C tokens of one continuation, B rows, D d_model, V vocabulary
+# V vocabulary
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +11,15 @@ import torch
 from torch import Tensor
 
 from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
+from rinsho.generation.branches import (
+    MAX_PACKED_TOKENS,
+    Pair,
+    Tokens,
+    batches,
+    score_batch,
+    to_chains,
+    to_trees,
+)
 from rinsho.generation.embeddings import mean_embeddings
 from rinsho.generation.language_model import LanguageModel, Sampling, Scored
 from rinsho.generation.sampling import TokenChooser
@@ -21,14 +29,6 @@ from rinsho.model.decoder import Decoder
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
 from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
-
-Tokens = tuple[int, ...]
-Pair = tuple[Tokens, Tokens]  # prompt, continuation
-
-# Tokens that go through the model at once; more is not faster on a CPU and needs more memory.
-_MAX_PACKED_TOKENS = 4_096
-# A shorter prompt is computed again for each continuation sooner than copied in a cache.
-_MIN_SHARED_TOKENS = 32
 
 
 class DecoderModel:
@@ -72,21 +72,19 @@ class DecoderModel:
         pairs = [(tuple(prompt), tuple(continuation)) for prompt, continuation in requests]
         for number, (prompt, continuation) in enumerate(pairs):
             self._check(prompt, continuation, f"request {number}")
-        by_prompt: dict[Tokens, set[Tokens]] = defaultdict(set)
-        for prompt, continuation in pairs:
-            by_prompt[prompt].add(continuation)
-        scored: dict[Pair, Scored] = {(p, ()): Scored(0.0, 0, is_greedy=True) for p in by_prompt}
-        alone: list[Pair] = []
-        for prompt, continuations in by_prompt.items():
-            ordered = sorted(continuations - {()})
-            if len(ordered) > 1 and len(prompt) >= _MIN_SHARED_TOKENS:
-                scored |= self._score_shared(prompt, ordered)
-            else:
-                alone += [(prompt, continuation) for continuation in ordered]
-        alone.sort(key=lambda pair: len(pair[0]) + len(pair[1]))  # neighbours of one length: fast
-        for batch in _batches(alone):
-            scored |= self._score_packed(batch)
+        scored = {pair: Scored(0.0, 0, is_greedy=True) for pair in pairs if not pair[1]}
+        waiting = [pair for pair in pairs if pair[1]]
+        readings = to_trees(waiting) if self._can_branch(waiting) else to_chains(waiting)
+        for batch in batches(readings, max_tokens=MAX_PACKED_TOKENS):
+            scored |= score_batch(self._decoder, batch)
         return [scored[pair] for pair in pairs]
+
+    def _can_branch(self, pairs: Sequence[Pair]) -> bool:
+        """Tell whether positions mean the same in a tree: not where the base grows with a text."""
+        scaling = self._decoder.config.rope_scaling
+        if scaling is None or scaling.kind != "dynamic":
+            return True
+        return all(len(prompt) + len(more) <= scaling.original for prompt, more in pairs)
 
     def generate(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
         """Yield token ids until the end of turn (not yielded), the limit or the context's end.
@@ -126,60 +124,8 @@ class DecoderModel:
         if n_tokens > self.context_length:
             raise SequenceTooLong(where=where, expected=self.context_length, found=n_tokens)
 
-    @torch.inference_mode()
-    def _score_packed(self, pairs: Sequence[Pair]) -> dict[Pair, Scored]:
-        """Score pairs as segments that do not see each other."""
-        inputs = [(prompt + continuation)[:-1] for prompt, continuation in pairs]
-        lengths = [len(tokens) for tokens in inputs]
-        tokens_T = self._tensor([token for tokens in inputs for token in tokens])
-        hidden = self._decoder.forward_hidden(tokens_T, lengths).split(lengths)
-        return {
-            pair: self._score(self._decoder.logits(hidden_TD[len(pair[0]) - 1 :]), pair[1])
-            for pair, hidden_TD in zip(pairs, hidden, strict=True)
-        }
-
-    @torch.inference_mode()
-    def _score_shared(self, prompt: Tokens, continuations: Sequence[Tokens]) -> dict[Pair, Scored]:
-        """Score continuations of one prompt, which is computed once."""
-        longest = max(len(continuation) for continuation in continuations)
-        cache = self._decoder.new_cache(1, len(prompt))
-        first_V = self._decoder.next_logits(self._tensor([prompt]), cache)[0]
-        logits = [first_V[None]] * len(continuations)
-        if longest > 1:
-            # The last token is never an input; what fills a short row lies behind all it is
-            # scored on, where a causal model does not look.
-            rows = [c[:-1] + (0,) * (longest - len(c)) for c in continuations]
-            copies = cache.repeated(len(rows), len(prompt) + longest - 1)
-            more_BCV = self._decoder(self._tensor(rows), copies)
-            logits = [torch.cat((first_V[None], more_CV)) for more_CV in more_BCV]
-        return {
-            (prompt, continuation): self._score(logits_CV[: len(continuation)], continuation)
-            for continuation, logits_CV in zip(continuations, logits, strict=True)
-        }
-
-    def _score(self, logits_CV: Tensor, continuation: Tokens) -> Scored:
-        labels_C = self._tensor(continuation)
-        log_probs_CV = logits_CV[: len(continuation)].float().log_softmax(-1)
-        picked_C = log_probs_CV.gather(1, labels_C[:, None])[:, 0]
-        is_greedy = bool((log_probs_CV.argmax(-1) == labels_C).all())
-        return Scored(float(picked_C.double().sum()), len(continuation), is_greedy)
-
     def _tensor(self, tokens: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         return torch.tensor(tokens, dtype=torch.int64, device=self._decoder.output_weight.device)
-
-
-def _batches(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    batch: list[Pair] = []
-    n_tokens = 0
-    for pair in pairs:
-        length = len(pair[0]) + len(pair[1])
-        if batch and n_tokens + length > _MAX_PACKED_TOKENS:
-            yield batch
-            batch, n_tokens = [], 0
-        batch.append(pair)
-        n_tokens += length
-    if batch:
-        yield batch
 
 
 def load_language_model(folder: Path, base: str | Path | None = None) -> LanguageModel:

@@ -1,7 +1,5 @@
 """A model of transformers as a language model: architectures that our decoder is not."""
 
-# T tokens of all segments, C tokens of one continuation, V vocabulary
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +9,12 @@ import torch
 from torch import Tensor
 
 from rinsho.errors import InvalidValue, SequenceTooLong
+from rinsho.generation.branches import MAX_PACKED_TOKENS, batches, score_batch, to_chains
 from rinsho.generation.embeddings import mean_embeddings
 from rinsho.generation.language_model import Sampling, Scored
 from rinsho.generation.sampling import TokenChooser
 from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer
-
-_MAX_PACKED_TOKENS = 4_096  # that go through the model at once
 
 
 class TransformersModel:
@@ -58,40 +55,14 @@ class TransformersModel:
             SequenceTooLong: A pair does not fit the context; nothing is cut.
             InvalidValue: A prompt is empty.
         """
-        for number, (prompt, continuation) in enumerate(requests):
+        pairs = [(tuple(prompt), tuple(continuation)) for prompt, continuation in requests]
+        for number, (prompt, continuation) in enumerate(pairs):
             self._check(prompt, len(continuation), f"request {number}")
-        by_length = sorted(range(len(requests)), key=lambda n: sum(map(len, requests[n])))
-        scored: dict[int, Scored] = {}
-        batch: list[int] = []
-        for number in by_length:
-            longest = sum(map(len, requests[number]))
-            if batch and longest * (len(batch) + 1) > _MAX_PACKED_TOKENS:
-                scored |= self._score_packed(requests, batch)
-                batch = []
-            batch.append(number)
-        scored |= self._score_packed(requests, batch) if batch else {}
-        return [scored[number] for number in range(len(requests))]
-
-    @torch.inference_mode()
-    def _score_packed(
-        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]], numbers: Sequence[int]
-    ) -> dict[int, Scored]:
-        """Score pairs as segments that do not see each other."""
-        segments = [[*requests[n][0], *requests[n][1]] for n in numbers]
-        lengths = [len(segment) for segment in segments]
-        tokens_T = self._tensor([token for segment in segments for token in segment])
-        hidden = self._decoder.forward_hidden(tokens_T, lengths).split(lengths)
-        return {
-            n: self._score(self._decoder.logits(one[len(requests[n][0]) - 1 : -1]), requests[n][1])
-            for n, one in zip(numbers, hidden, strict=True)
-        }
-
-    def _score(self, logits_CV: Tensor, continuation: Sequence[int]) -> Scored:
-        labels_C = self._tensor(continuation)
-        log_probs_CV = logits_CV.float().log_softmax(-1)
-        picked_C = log_probs_CV.gather(1, labels_C[:, None])[:, 0]
-        is_greedy = bool((log_probs_CV.argmax(-1) == labels_C).all())
-        return Scored(float(picked_C.double().sum()), len(continuation), is_greedy)
+        scored = {pair: Scored(0.0, 0, is_greedy=True) for pair in pairs if not pair[1]}
+        readings = to_chains(pair for pair in pairs if pair[1])
+        for batch in batches(readings, max_tokens=MAX_PACKED_TOKENS):
+            scored |= score_batch(self._decoder, batch)
+        return [scored[pair] for pair in pairs]
 
     def generate(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
         """Yield token ids until the end of turn (not yielded), the limit or the context's end.
