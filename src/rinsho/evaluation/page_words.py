@@ -64,6 +64,11 @@ METRICS = {
         "思考が終わらないまま切れた回答の割合（無効）",
         "share of answers that end inside a block of thinking: invalid",
     ),
+    "shuffle_consistency": (
+        "選択肢を並べ替えても同じ内容を選んだ割合",
+        "share of items whose chosen content is the same in every order of the options",
+    ),
+    "accuracy_over_orders": ("並べ替え全体の正答率", "accuracy over every order of the options"),
     "calibration_error": (
         "確信度と正答率のずれ（10区間の期待較正誤差、小さいほど良い）",
         "expected calibration error over 10 bins of confidence; lower is better",

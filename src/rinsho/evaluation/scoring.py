@@ -39,6 +39,7 @@ class ScoredEntry:
     rows: tuple[ScoredRow, ...]
     official: tuple[Metric, ...]  # empty where the protocol has no such method
     corrected: tuple[Metric, ...]  # the first is the one that stands in figures
+    orders: tuple[ScoredEntry, ...] = ()  # the same items with their options in other orders
 
     @property
     def documents(self) -> list[str]:
