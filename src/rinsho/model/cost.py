@@ -8,8 +8,6 @@ from typing import Literal
 from rinsho.model.presets import DecoderConfig
 
 BYTES = {"fp32": 4, "bf16": 2}
-_N_CHUNK_LOGITS = 1 << 22  # as in loss.py, which imports torch
-_N_CHUNK_COPIES = 3  # logits, log-probabilities and the gradient in the stored precision
 
 
 @dataclass(frozen=True, slots=True)
