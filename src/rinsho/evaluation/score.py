@@ -22,6 +22,7 @@ from rinsho.evaluation.answer_record import FREE, Answer, Method, read_answers
 from rinsho.evaluation.benchmark import Sources
 from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_benchmark
 from rinsho.evaluation.marking import row_score
+from rinsho.evaluation.orders import fold_orders
 from rinsho.evaluation.page import render_page
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
 from rinsho.evaluation.summary import (
@@ -111,7 +112,8 @@ def score(
         "benchmarks": hash_benchmarks(list(loaded.values())),
     }
     with new_folder(out, stage="score", config=config, inputs=inputs) as folder:
-        entries = [entry for system in systems for entry in _score_system(system, loaded)]
+        scored = [entry for system in systems for entry in _score_system(system, loaded)]
+        entries = fold_orders(scored)
         everything = [*opened, *trained, *folders]
         report = _report(config, systems, entries, folders, trained, everything)
         _write(config, folder, report, entries)
@@ -299,7 +301,7 @@ def _write(
 
 def _item_lines(entries: Iterable[ScoredEntry]) -> Iterable[dict[str, Any]]:
     """Yield one line a row: how it was parsed and marked; predictions only where texts may show."""
-    for entry in entries:
+    for entry in (one for folded in entries for one in (folded, *folded.orders)):
         for row in entry.rows:
             line: dict[str, Any] = {
                 "system": entry.system,

@@ -10,6 +10,7 @@ from typing import Any
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.bootstrap import Difference, Estimate, Metric, difference, estimate
 from rinsho.evaluation.calibration import Calibration, calibrate
+from rinsho.evaluation.orders import Orders, summarize_orders
 from rinsho.evaluation.scoring import ScoredEntry, restrict
 from rinsho.evaluation.text_metrics import Copied, count_copied, repetition_rate
 from rinsho.manifest import FinishedFolder
@@ -39,6 +40,7 @@ class EntrySummary:
     corrected: Mapping[str, Estimate]
     by_tag: Mapping[str, Estimate]  # of the leading corrected metric
     calibration: Calibration | None = None  # of the probabilities of the choices
+    orders: Orders | None = None  # where the options were also asked in other orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) ->
         corrected=estimates(entry.corrected),
         by_tag=_by_tag(entry, seed, n_draws),
         calibration=calibrate(rows, seed=seed, n_draws=n_draws),
+        orders=summarize_orders(entry, seed=seed, n_draws=n_draws),
     )
 
 
