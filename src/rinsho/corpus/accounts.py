@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rinsho.corpus.collection import MIB, Collection
@@ -12,9 +11,7 @@ from rinsho.corpus.contamination import open_index
 from rinsho.corpus.coverage import Coverage
 from rinsho.corpus.document import Rejection
 from rinsho.corpus.merge import Decisions
-from rinsho.corpus.output import Size
 from rinsho.corpus.part_reader import Part
-from rinsho.corpus.proportions import draw_proportions
 from rinsho.corpus.readers import format_of
 from rinsho.corpus.removals import Tally, render_table, tally_source, to_table, total
 from rinsho.corpus.shards import ShardWriter
@@ -29,8 +26,7 @@ def write_accounts(
     parts: Sequence[Part],
     decisions: Decisions,
     first_numbers: Sequence[int],
-    sizes: Mapping[int, Size],
-) -> None:
+) -> dict[str, Any]:
     """Write what was rejected and taken out, the removal table and the counts of the manifest.
 
     Args:
@@ -39,7 +35,9 @@ def write_accounts(
         parts: In order.
         decisions: Of the merge.
         first_numbers: Number in its source of each part's first record.
-        sizes: By ordinal, of the documents that lost lines.
+
+    Returns:
+        The removal table, as `removals.json` holds it.
 
     Raises:
         NothingReadable, NotText: A source without one readable record.
@@ -49,7 +47,7 @@ def write_accounts(
     rows = list(zip(parts, decisions.cuts, decisions.starts(), strict=False))
     tallies = [
         tally_source(
-            name, [row for row in rows if row[0].task.source.config.name == name], decisions, sizes
+            name, [row for row in rows if row[0].task.source.config.name == name], decisions
         )
         for name in names
     ]
@@ -57,8 +55,9 @@ def write_accounts(
         _check_readable(source, tally)
     _write_rejected(folder, parts, decisions, first_numbers)
     benchmarks = _coverage(parts)
-    _write_tables(folder, tallies, benchmarks)
+    table = _write_tables(folder, tallies, benchmarks)
     _record(folder, collection, tallies)
+    return table
 
 
 def _check_readable(source: Source, tally: Tally) -> None:
@@ -143,7 +142,7 @@ def _coverage(parts: Sequence[Part]) -> dict[str, Any] | None:
 
 def _write_tables(
     folder: OpenFolder, tallies: Sequence[Tally], benchmarks: dict[str, Any] | None
-) -> None:
+) -> dict[str, Any]:
     assert all(tally.is_balanced() for tally in tallies)
     if not any(tally.records_out for tally in tallies):
         rejected = total([tally.rejected for tally in tallies])
@@ -155,9 +154,7 @@ def _write_tables(
         folder.count(benchmark_files_without_items=benchmarks["files_without_items"])
     write_file(folder.path / "removals.json", canonical_json(table) + b"\n")
     write_file(folder.path / "removals.txt", render_table(tallies).encode())
-    if find_spec("matplotlib") is not None:  # the extra `report`; a figure is no part of what it is
-        figures = draw_proportions(table, folder.path)
-        folder.keep_out_of_identity(*(path.name for path in figures))
+    return table
 
 
 def _record(folder: OpenFolder, collection: Collection, tallies: Sequence[Tally]) -> None:

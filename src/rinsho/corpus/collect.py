@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,10 @@ from rinsho.corpus.collection import (
 from rinsho.corpus.document import Document
 from rinsho.corpus.engines import Engine, Workers, usable_cores
 from rinsho.corpus.merge import decide
-from rinsho.corpus.output import ShardTask, plan_shards, read_sizes, write_shard
+from rinsho.corpus.output import ShardTask, plan_shards, write_shard
 from rinsho.corpus.part import PartTask, check_part, is_finished, make_part
 from rinsho.corpus.part_reader import Part, read_part
+from rinsho.corpus.proportions import FIGURES, FigureTask, draw_proportions
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sieve import open_sieve
 from rinsho.corpus.sources import SourceRecord, read_source
@@ -254,7 +256,7 @@ def _finish(
     parts: Sequence[Part],
     workers: Workers,
 ) -> None:
-    """Decide what is kept, write it in shards, and account for the rest."""
+    """Decide what is kept, account for the rest, and write it in shards."""
     config = collection.config
     names = [source.name for source in config.sources]
     source_of = [names.index(part.task.source.config.name) for part in parts]
@@ -265,11 +267,14 @@ def _finish(
         decisions,
         first_numbers,
         folder=folder.path,
-        scratch=collection.root,
         max_bytes=config.shard_mib * MIB,
     )
-    _write_shards(shards, parts, workers)
-    write_accounts(folder, collection, parts, decisions, first_numbers, read_sizes(shards))
+    table = write_accounts(folder, collection, parts, decisions, first_numbers)
+    tasks: list[ShardTask | FigureTask] = [*shards]
+    if find_spec("matplotlib") is not None:  # the extra `report`; a figure is no part of what it is
+        folder.keep_out_of_identity(*FIGURES)
+        tasks.insert(0, FigureTask(table, folder.path))  # it takes longer than most shards
+    _write(tasks, parts, workers)
 
 
 def _first_numbers(parts: Sequence[Part], source_of: Sequence[int]) -> list[int]:
@@ -282,7 +287,16 @@ def _first_numbers(parts: Sequence[Part], source_of: Sequence[int]) -> list[int]
     return first
 
 
-def _write_shards(shards: Sequence[ShardTask], parts: Sequence[Part], workers: Workers) -> None:
+def _write(
+    tasks: Sequence[ShardTask | FigureTask], parts: Sequence[Part], workers: Workers
+) -> None:
     n_bytes = sum(int(part.candidates["length"].sum()) for part in parts)
     with progress("文書を書き出し", "writing documents", n_bytes / MIB, "MiB") as advance:
-        workers.run(shards, write_shard, lambda n: advance(n / MIB))
+        workers.run(tasks, _write_one, lambda n: advance(n / MIB))
+
+
+def _write_one(task: ShardTask | FigureTask, on_read: Callable[[int], None]) -> None:
+    if isinstance(task, ShardTask):
+        write_shard(task, on_read)
+    else:
+        draw_proportions(task.table, task.folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,15 @@ class Cut:
 
     n_records: int
     n_candidates: int
+
+
+class Size(NamedTuple):
+    """What a document that loses lines becomes."""
+
+    n_chars: int
+    n_bytes: int
+    n_lines_out: int
+    n_line_bytes_out: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,13 +65,13 @@ class Decisions:
         cuts: By part.
         rejected: By ordinal; the others are kept.
         repeated: The lines that go.
-        trimmed: Ordinals of kept documents that lose a line.
+        trimmed: By ordinal, the kept documents that lose a line.
     """
 
     cuts: tuple[Cut, ...]
     rejected: Mapping[int, Rejection]
     repeated: RepeatedLines
-    trimmed: frozenset[int]
+    trimmed: Mapping[int, Size]
 
     def starts(self) -> list[int]:
         """Return the ordinal of the first candidate of each part, and one past the last."""
@@ -81,15 +91,15 @@ def decide(config: CollectConfig, parts: Sequence[Part], source_of: Sequence[int
     cuts = cut_parts(config, parts, source_of)
     rejected = _duplicates(config, parts, cuts)
     repeated, losing = _repeated_lines(config, parts, cuts, rejected)
-    trimmed = set[int]()
+    trimmed: dict[int, Size] = {}
     for ordinal, text in _texts(parts, cuts, losing):
-        left, _, _ = drop_lines(text, lambda hashes, n=ordinal: repeated.goes(hashes, n))
+        left, *gone = drop_lines(text, lambda hashes, n=ordinal: repeated.goes(hashes, n))
         if len(left) < config.min_document_chars:
             share = 1 - len(left) / len(text)
             rejected[ordinal] = Rejection("repeated_lines", round(share, 3), 1)
         else:
-            trimmed.add(ordinal)
-    return Decisions(tuple(cuts), rejected, repeated, frozenset(trimmed))
+            trimmed[ordinal] = Size(len(left), len(left.encode()), *gone)
+    return Decisions(tuple(cuts), rejected, repeated, trimmed)
 
 
 # --------------------------------------------------------------------------------- limits

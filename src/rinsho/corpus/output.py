@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,6 @@ from rinsho.corpus.part import CANDIDATES
 from rinsho.corpus.part_reader import Part
 from rinsho.corpus.repeated_lines import drop_lines
 from rinsho.corpus.shards import ShardWriter
-
-_SIZES = "sizes-{:05d}.npy"
-
-
-class Size(NamedTuple):
-    """What a document that lost lines became."""
-
-    n_chars: int
-    n_bytes: int
-    n_lines_out: int
-    n_line_bytes_out: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +42,10 @@ class ShardTask:
 
     Attributes:
         folder: Where `documents-<number>.jsonl.zst` goes.
-        scratch: Where the sizes of what was written go: see `read_sizes`.
     """
 
     number: int
     folder: Path
-    scratch: Path
     slices: tuple[Slice, ...]
     repeated: RepeatedLines
 
@@ -70,7 +56,6 @@ def plan_shards(
     first_numbers: Sequence[int],
     *,
     folder: Path,
-    scratch: Path,
     max_bytes: int,
 ) -> list[ShardTask]:
     """Cut what is kept into shards of up to `max_bytes` of JSON, in order.
@@ -79,7 +64,7 @@ def plan_shards(
         parts: In order.
         decisions: Of the merge.
         first_numbers: Number in its source of each part's first record.
-        folder, scratch: As in `ShardTask`.
+        folder: As in `ShardTask`.
         max_bytes: Before compression.
     """
     shards: list[list[Slice]] = [[]]
@@ -97,9 +82,7 @@ def plan_shards(
             n_bytes += length
         shards[-1].append(_slice(part, kept[begin:], start, first, decisions))
     return [
-        ShardTask(
-            number, folder, scratch, tuple(s for s in slices if len(s.rows)), decisions.repeated
-        )
+        ShardTask(number, folder, tuple(s for s in slices if len(s.rows)), decisions.repeated)
         for number, slices in enumerate(shards)
     ]
 
@@ -120,8 +103,7 @@ def _slice(
 
 
 def write_shard(task: ShardTask, on_read: Callable[[int], None] = lambda n_bytes: None) -> None:
-    """Write one shard, and beside the parts how large each of its documents became."""
-    sizes: list[tuple[int, ...]] = []
+    """Write one shard."""
     with ShardWriter(task.folder, "documents", number=task.number) as shard:
         for one in task.slices:
             with one.candidates.open("rb") as file:
@@ -132,12 +114,10 @@ def write_shard(task: ShardTask, on_read: Callable[[int], None] = lambda n_bytes
                     file.seek(start)
                     line = file.read(length)
                     if loses:
-                        line, size = _without_lines(line, ordinal, task.repeated)
-                        sizes.append((ordinal, *size))
+                        line = _without_lines(line, ordinal, task.repeated)
                     rest = line[len(prefix) + len(str(record)) :]
                     shard.write_line(prefix + str(one.first_number + record).encode() + rest)
                     on_read(length)
-    np.save(task.scratch / _SIZES.format(task.number), np.array(sizes, np.int64).reshape(-1, 5))
 
 
 def _prefix(source: str) -> bytes:
@@ -149,17 +129,7 @@ def _prefix(source: str) -> bytes:
     return json.dumps({"id": source + "/"}, ensure_ascii=False)[: -len('"}')].encode()
 
 
-def _without_lines(line: bytes, ordinal: int, repeated: RepeatedLines) -> tuple[bytes, Size]:
+def _without_lines(line: bytes, ordinal: int, repeated: RepeatedLines) -> bytes:
     value = json.loads(line)
-    text, n_lines, n_bytes = drop_lines(
-        value["text"], lambda hashes: repeated.goes(hashes, ordinal)
-    )
-    value["text"] = text
-    size = Size(len(text), len(text.encode()), n_lines, n_bytes)
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n", size
-
-
-def read_sizes(tasks: Sequence[ShardTask]) -> dict[int, Size]:
-    """Return by ordinal the size of every document that lost lines."""
-    rows = [np.load(task.scratch / _SIZES.format(task.number)) for task in tasks]
-    return {row[0]: Size(*row[1:]) for one in rows for row in one.tolist()}
+    value["text"], _, _ = drop_lines(value["text"], lambda hashes: repeated.goes(hashes, ordinal))
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,17 @@ _WIDTH_INCHES, _ROW_INCHES = 6.4, 0.27
 _N_ROWS = 24  # of a panel: the rest is one row
 _MB = 1e6
 
+FIGURES = ("proportions.svg", "proportions.png")
+
 Row = tuple[str, int]  # name, bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FigureTask:
+    """All that a worker needs to draw the figure: a removal table, and the folder it goes into."""
+
+    table: Mapping[str, Any]
+    folder: Path
 
 
 def draw_proportions(table: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
@@ -105,7 +116,7 @@ def _share(n: int, whole: int) -> str:
 def _save(figure: Any, folder: Path) -> tuple[Path, Path]:
     import matplotlib
 
-    svg, png = folder / "proportions.svg", folder / "proportions.png"
+    svg, png = (folder / name for name in FIGURES)
     settings: Any = {"svg.hashsalt": "rinsho proportions", "font.family": "IPAexGothic"}
     with matplotlib.rc_context(settings):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.corpus.merge import Cut, Decisions
-from rinsho.corpus.output import Size
 from rinsho.corpus.part_reader import Part
 
 
@@ -54,7 +53,6 @@ def tally_source(
     name: str,
     parts: Sequence[tuple[Part, Cut, int]],
     decisions: Decisions,
-    sizes: Mapping[int, Size],
 ) -> Tally:
     """Count what became of the records of a source.
 
@@ -62,7 +60,6 @@ def tally_source(
         name: Of the source.
         parts: Its parts, how much of each was taken, and the ordinal of its first candidate.
         decisions: Of the merge.
-        sizes: By ordinal, of the documents that lost lines.
     """
     tally = Tally(name)
     for part, cut, start in parts:
@@ -77,7 +74,7 @@ def tally_source(
         tally.bytes_kept += int(n_bytes[kept].sum())
         _count_kept(tally, part, np.flatnonzero(kept))
         for i in np.flatnonzero(kept).tolist():
-            if size := sizes.get(start + i):
+            if size := decisions.trimmed.get(start + i):
                 tally.chars_out += size.n_chars - int(part.candidates["chars"][i])
                 tally.bytes_out += size.n_bytes - int(part.candidates["bytes"][i])
                 tally.n_lines += size.n_lines_out
