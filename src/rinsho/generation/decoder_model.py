@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
+from rinsho.generation.batch import Batch
 from rinsho.generation.branches import (
     MAX_PACKED_TOKENS,
     Pair,
@@ -22,7 +20,6 @@ from rinsho.generation.branches import (
 )
 from rinsho.generation.embeddings import mean_embeddings
 from rinsho.generation.language_model import LanguageModel, Sampling, Scored
-from rinsho.generation.sampling import TokenChooser
 from rinsho.generation.transformers_model import TransformersModel
 from rinsho.model.adapted import load_any
 from rinsho.model.decoder import Decoder
@@ -44,6 +41,7 @@ class DecoderModel:
         self._decoder = decoder.eval()
         self._tokenizer = tokenizer
         self._name = name
+        self._batch = Batch(decoder, tokenizer)
 
     @property
     def name(self) -> str:
@@ -93,29 +91,22 @@ class DecoderModel:
             SequenceTooLong: The prompt leaves no room for an answer.
             InvalidValue: The prompt is empty.
         """
+        steps = self.generate_steps(prompt, sampling)
+        return (token for token in steps if token is not None)
+
+    def generate_steps(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int | None]:
+        """Do the same a step at a time; None where a step gave this answer no token.
+
+        Answers that are asked in turn advance together, and have the same bytes as alone. One
+        thread alone may ask; errors as in `generate`.
+        """
         self._check(tuple(prompt), (0,), "the prompt")
         n_new = min(sampling.max_new_tokens, self.context_length - len(prompt))
-        return self._generate(list(prompt), n_new, sampling)
+        return self._batch.tokens(prompt, n_new, sampling)
 
     def embed(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """Return a vector of length 1 for each row; implements `Embedder`."""
         return mean_embeddings(self._decoder, rows, self.context_length)
-
-    def _generate(self, prompt: list[int], n_new: int, sampling: Sampling) -> Iterator[int]:
-        stops = (self._tokenizer.end_of_turn_id, self._tokenizer.eos_id)
-        chooser = TokenChooser(sampling, self._tokenizer, prompt)
-        cache = self._decoder.new_cache(1, len(prompt) + n_new)
-        tokens = prompt
-        for _ in range(n_new):
-            with torch.inference_mode():
-                logits_V = self._decoder.next_logits(self._tensor([tokens]), cache)[0]
-                token = chooser.choose(logits_V)
-            if token in stops:
-                return
-            yield token
-            if chooser.is_finished:
-                return
-            tokens = [token]
 
     def _check(self, prompt: Tokens, continuation: Tokens, where: str) -> None:
         if not prompt:
@@ -123,9 +114,6 @@ class DecoderModel:
         n_tokens = len(prompt) + len(continuation)
         if n_tokens > self.context_length:
             raise SequenceTooLong(where=where, expected=self.context_length, found=n_tokens)
-
-    def _tensor(self, tokens: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-        return torch.tensor(tokens, dtype=torch.int64, device=self._decoder.output_weight.device)
 
 
 def load_language_model(folder: Path, base: str | Path | None = None) -> LanguageModel:

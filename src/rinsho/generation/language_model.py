@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rinsho.tokenizer.tokenizer import Tokenizer
 
@@ -61,6 +61,11 @@ class NewToken(int):
         token.log_probability, token.top = log_probability, top
         return token
 
+    @property
+    def is_scored(self) -> bool:
+        """Return whether somebody asked for its log-probability."""
+        return self.log_probability is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -101,4 +106,16 @@ class LanguageModel(Protocol):
 
     def generate(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int]:
         """Yield token ids until the end of turn (not yielded), the limit or the context's end."""
+        ...
+
+
+@runtime_checkable
+class StepwiseModel(Protocol):
+    """A model whose answers can advance together."""
+
+    def generate_steps(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int | None]:
+        """Yield what `LanguageModel.generate` yields, and None where a step gave no token.
+
+        Iterators that are asked in turn share the work. Closing one drops its answer.
+        """
         ...

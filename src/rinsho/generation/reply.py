@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rinsho.corpus.document import Message
 from rinsho.errors import SequenceTooLong
-from rinsho.generation.language_model import LanguageModel, NewToken, Sampling
+from rinsho.generation.language_model import LanguageModel, NewToken, Sampling, StepwiseModel
 from rinsho.text.normalize import normalize
 from rinsho.tokenizer.tokenizer import Tokenizer
 
@@ -18,7 +19,7 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of an answer. One is yielded per token, so `text` can be empty."""
+    """A part of an answer. One is yielded per step of the model, so `text` can be empty."""
 
     text: str
     n_prompt_tokens: int
@@ -106,14 +107,26 @@ def continue_tokens(
         raise SequenceTooLong(where="the prompt", expected=limit, found=n_prompt)
     yield Piece("", n_prompt, n_new)
     stream = TextStream(model.tokenizer, stop)
-    for token_id in model.generate(prompt, sampling):
-        n_new += 1
-        token = (
-            token_id if isinstance(token_id, NewToken) and sampling.n_logprobs is not None else None
-        )
-        yield Piece(stream.push(token_id), n_prompt, n_new, token=token)
-        if stream.is_stopped:
-            break
+    steps = _steps(model, prompt, sampling)
+    with contextlib.closing(steps):
+        for token in steps:
+            if token is None:
+                yield Piece("", n_prompt, n_new)
+                continue
+            n_new += 1
+            scored = token if isinstance(token, NewToken) and token.is_scored else None
+            yield Piece(stream.push(token), n_prompt, n_new, token=scored)
+            if stream.is_stopped:
+                break
     is_full = n_new >= min(sampling.max_new_tokens, model.context_length - n_prompt)
     reason: FinishReason = "length" if is_full and not stream.is_stopped else "stop"
     yield Piece(stream.finish(), n_prompt, n_new, reason)
+
+
+def _steps(
+    model: LanguageModel, prompt: Sequence[int], sampling: Sampling
+) -> Generator[int | None, None, None]:
+    if isinstance(model, StepwiseModel):
+        yield from model.generate_steps(prompt, sampling)
+    else:
+        yield from model.generate(prompt, sampling)

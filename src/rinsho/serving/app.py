@@ -62,7 +62,7 @@ class Engines:
         self.model = model
         self.extractor = extractor
         self.limits = limits
-        self.chat_thread = ModelThread("chat", limits.max_waiting)
+        self.chat_thread = ModelThread("chat", limits.max_waiting, limits.max_running)
         self.note_thread = ModelThread("notes", limits.max_waiting)
 
     def chat_model(self, name: str) -> LanguageModel:

@@ -36,6 +36,7 @@ class Limits:
     max_json_depth: int = 32
     max_body_seconds: float = 30.0  # a body that comes more slowly is cut off
     max_waiting: int = 16  # requests in the queue of one engine
+    max_running: int = 16  # chats that a model works on at the same time
     max_note_characters: int = 1_000_000
 
 

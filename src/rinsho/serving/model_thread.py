@@ -1,4 +1,8 @@
-"""One thread per engine, a bounded queue before it, and a way out for a client that leaves."""
+"""One thread per engine, a bounded queue before it, and a way out for a client that leaves.
+
+Jobs that run at the same time take turns, an item each: a model whose answers advance together does
+one step for all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -48,19 +52,20 @@ class Job(Generic[T]):
 
 
 class ModelThread:
-    """Runs jobs one after the other, in the order in which they came.
+    """Runs jobs in turns, and begins them in the order in which they came.
 
     Args:
         name: What runs here; stands in `Busy`.
         max_waiting: Jobs that may wait; one more is refused at once, so that none waits for ever.
+        max_running: Jobs that take turns.
     """
 
-    def __init__(self, name: str, max_waiting: int) -> None:
+    def __init__(self, name: str, max_waiting: int, max_running: int = 1) -> None:
         self._name = name
-        self._max_waiting = max_waiting
+        self._max_waiting, self._max_running = max_waiting, max_running
         self._waiting: deque[Job[object]] = deque()
         self._change = threading.Condition()
-        self._running: Job[object] | None = None
+        self._running: list[_Turns] = []
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -74,7 +79,8 @@ class ModelThread:
         job = Job(work)
         with self._change:
             n_waiting = len(self._waiting)
-            if self._is_closed or n_waiting >= self._max_waiting + (self._running is None):
+            n_free = self._max_running - len(self._running)
+            if self._is_closed or n_waiting >= self._max_waiting + n_free:
                 raise Busy(where=self._name, expected=self._max_waiting, found=n_waiting)
             self._waiting.append(job)  # pyright: ignore[reportArgumentType]  # Job is covariant here
             self._change.notify()
@@ -94,7 +100,7 @@ class ModelThread:
         """
         with self._change:
             self._is_closed = True
-            for job in (*self._waiting, *([self._running] if self._running else [])):
+            for job in (*self._waiting, *(turns.job for turns in self._running)):
                 job.is_cancelled.set()
             self._change.notify()
         self._thread.join(MAX_STEP_SECONDS)
@@ -105,32 +111,49 @@ class ModelThread:
         return len(self._waiting)
 
     @property
-    def is_running(self) -> bool:
-        """Return whether a job runs."""
-        return self._running is not None
+    def n_running(self) -> int:
+        """Return how many jobs take turns."""
+        return len(self._running)
 
     def _run(self) -> None:
-        while (job := self._next()) is not None:
-            job.hand_over(_End(_work_through(job)))
-            self._running = None
+        while self._admit():
+            for turns in tuple(self._running):
+                if (end := turns.advance()) is not None:
+                    with self._change:
+                        self._running.remove(turns)
+                    turns.job.hand_over(end)
 
-    def _next(self) -> Job[object] | None:
+    def _admit(self) -> bool:
+        """Let waiting jobs begin; wait where nothing runs. Return whether something runs."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._is_closed)
-            self._running = self._waiting.popleft() if self._waiting else None
-            return self._running
+            if not self._running:
+                self._change.wait_for(lambda: self._waiting or self._is_closed)
+            while self._waiting and len(self._running) < self._max_running:
+                self._running.append(_Turns(self._waiting.popleft()))
+            return bool(self._running)
 
 
-def _work_through(job: Job[object]) -> BaseException | None:
-    """Run a job until it ends, fails or is cancelled; return what it raised."""
-    try:
-        if job.is_cancelled.is_set():
-            return None
-        items = job.work()
-        for item in items:
-            if job.is_cancelled.is_set():
-                return None
-            job.hand_over(item)
-    except Exception as error:  # whatever it is, the request gets it and the thread lives on
-        return error
-    return None
+class _Turns:
+    """A job that has begun, an item at a time."""
+
+    def __init__(self, job: Job[object]) -> None:
+        self.job = job
+        self._items: Iterator[object] | None = None
+
+    def advance(self) -> _End | None:
+        """Hand the next item over; return the end where it ends, fails or is cancelled."""
+        try:
+            if not self.job.is_cancelled.is_set():
+                if self._items is None:
+                    self._items = self.job.work()
+                item = next(self._items)
+                if not self.job.is_cancelled.is_set():
+                    self.job.hand_over(item)
+                    return None
+        except StopIteration:
+            return _End()
+        except Exception as error:  # whatever it is, the request gets it and the thread lives on
+            return _End(error)
+        if isinstance(self._items, Generator):
+            self._items.close()  # what it holds of the model is given back now
+        return _End()

@@ -1,0 +1,180 @@
+"""Many answers at once: one row of a matrix product each, and the same bytes as alone.
+
+A product of matrices can round otherwise with another number of rows, but at one number of rows a
+row does not depend on its neighbours. So decoding always runs at one width: missing rows are filled
+up, and more rows than that are more products. Prompts are computed row by row, in chunks that begin
+at multiples of a fixed size. What path a row takes is a function of the row alone, never of load.
+"""
+
+# B rows of one step (the width), H query heads, K key-value heads, D head width, V vocabulary
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from rinsho.generation.language_model import NewToken, Sampling
+from rinsho.generation.sampling import TokenChooser
+from rinsho.model.attention import attend_cached
+from rinsho.model.decoder import Block, Decoder, KeyValueCache
+from rinsho.model.rotary import rotary_table
+from rinsho.tokenizer.tokenizer import Tokenizer
+
+# Memory is read once for all rows: 16 cost little more than 1 in bf16. In fp32 arithmetic catches
+# up with memory at about 8 on two cores.
+WIDTHS = {torch.bfloat16: 16, torch.float32: 8}
+PROMPT_CHUNK = 64  # tokens; also how soon an answer that nobody waits for any more is dropped
+_N_CACHE_TOKENS = 256  # by which a cache grows
+
+
+class Row:
+    """One answer in the making; `Batch.start` makes it."""
+
+    def __init__(self, prompt: Sequence[int], n_new: int, chooser: TokenChooser) -> None:
+        self.prompt = list(prompt)
+        self.chooser = chooser
+        self.n_left = n_new  # tokens that may still come
+        self.n_read = 0  # tokens of the prompt that stand in the cache
+        self.cache: KeyValueCache | None = None
+        self.last: int | None = None  # the token that is not in the cache yet
+        self.ready: deque[NewToken] = deque()  # chosen, and not yet taken
+        self.is_done = n_new <= 0
+        self.n_steps_seen = 0
+
+    @property
+    def is_reading(self) -> bool:
+        """Return whether a part of the prompt is still to be computed."""
+        return not self.is_done and self.n_read < len(self.prompt)
+
+    @property
+    def is_writing(self) -> bool:
+        """Return whether the next step gives a token."""
+        return not self.is_done and self.n_read == len(self.prompt)
+
+
+class Batch:
+    """The rows of one model; one thread alone may use it.
+
+    Args:
+        decoder: The weights, on their device and in their precision.
+        tokenizer: Theirs.
+    """
+
+    def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
+        self._decoder, self._tokenizer = decoder, tokenizer
+        self._device = decoder.output_weight.device
+        self.width = WIDTHS.get(decoder.output_weight.dtype, 8)
+        self._stops = (tokenizer.end_of_turn_id, tokenizer.eos_id)
+        self._rows: list[Row] = []
+        self.n_steps = 0
+
+    def tokens(
+        self, prompt: Sequence[int], n_new: int, sampling: Sampling
+    ) -> Iterator[NewToken | None]:
+        """Yield the tokens of an answer; None where a step passed that gave this row none.
+
+        Whoever asks first takes the step for all, so iterators that are asked in turn advance
+        together. Closing the iterator takes its row out.
+        """
+        row = Row(prompt, n_new, TokenChooser(sampling, self._tokenizer, prompt))
+        row.n_steps_seen = self.n_steps
+        self._rows.append(row)
+        try:
+            while row.ready or not row.is_done:
+                if not row.ready and row.n_steps_seen == self.n_steps:
+                    self._step()
+                row.n_steps_seen = self.n_steps
+                if row.ready:
+                    yield row.ready.popleft()
+                elif not row.is_done:
+                    yield None
+        finally:
+            self._rows.remove(row)
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        """Read one chunk of the oldest prompt, then write a token of every row that can."""
+        self.n_steps += 1
+        writing = [row for row in self._rows if row.is_writing]
+        reading = next((row for row in self._rows if row.is_reading), None)
+        if reading is not None:
+            self._read_chunk(reading)
+        for start in range(0, len(writing), self.width):
+            self._write(writing[start : start + self.width])
+
+    def _read_chunk(self, row: Row) -> None:
+        chunk = row.prompt[row.n_read : row.n_read + PROMPT_CHUNK]
+        tokens_1T = torch.tensor([chunk], device=self._device)
+        logits_V = self._decoder.next_logits(tokens_1T, self._cache(row, len(chunk)))[0]
+        row.n_read += len(chunk)
+        if row.n_read == len(row.prompt):
+            self._choose(row, logits_V)
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        logits_BV = self._rows_logits(rows)
+        for row, logits_V in zip(rows, logits_BV, strict=False):
+            self._choose(row, logits_V)
+
+    def _choose(self, row: Row, logits_V: Tensor) -> None:
+        token = row.chooser.choose(logits_V)
+        row.n_left -= 1
+        if token in self._stops:
+            row.is_done = True
+            return
+        row.ready.append(token)
+        row.last = token
+        row.is_done = row.n_left <= 0 or row.chooser.is_finished
+
+    def _cache(self, row: Row, n_more: int) -> KeyValueCache:
+        """Return the cache of a row with room for more tokens; it grows by blocks."""
+        length = 0 if row.cache is None else row.cache.length
+        if row.cache is None or length + n_more > row.cache.capacity:
+            blocks = -(-(length + n_more) // _N_CACHE_TOKENS)
+            grown = self._decoder.new_cache(1, blocks * _N_CACHE_TOKENS)
+            if row.cache is not None:
+                grown.keys[..., :length, :] = row.cache.keys[..., :length, :]
+                grown.values[..., :length, :] = row.cache.values[..., :length, :]
+                grown.length = length
+            row.cache = grown
+        return row.cache
+
+    def _rows_logits(self, rows: Sequence[Row]) -> Tensor:
+        """Add the last token of each row to its cache; return the logits behind it, (B, V)."""
+        decoder = self._decoder
+        caches = [self._cache(row, 1) for row in rows]
+        n_idle = self.width - len(rows)
+        tokens_B = self._tensor([row.last or 0 for row in rows] + [0] * n_idle)
+        rotary = self._rotary([cache.length for cache in caches] + [0] * n_idle)
+        x_BD = decoder.model.embed_tokens(tokens_B)
+        for block in decoder.model.layers:
+            assert isinstance(block, Block)
+            q_BHD, k_BKD, v_BKD = block.self_attn.heads(block.input_layernorm(x_BD), rotary)
+            out_BHD = torch.zeros_like(q_BHD)
+            for n, cache in enumerate(caches):
+                new = (
+                    heads[n : n + 1].unflatten(0, (1, 1)).transpose(1, 2)
+                    for heads in (k_BKD, v_BKD)
+                )
+                keys, values = cache.append(block.self_attn.layer, *new)
+                q_1H1D = q_BHD[n : n + 1].unflatten(0, (1, 1)).transpose(1, 2)
+                out_BHD[n] = attend_cached(q_1H1D, keys, values)[0, :, 0]
+            x_BD = x_BD + block.self_attn.o_proj(out_BHD.flatten(-2))
+            x_BD = x_BD + block.mlp(block.post_attention_layernorm(x_BD))
+        for cache in caches:
+            cache.length += 1
+        return decoder.logits(decoder.model.norm(x_BD))
+
+    def _rotary(self, positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+        config = self._decoder.config
+        scaling = config.rope_scaling
+        if scaling is None or scaling.kind != "dynamic":
+            return rotary_table(self._tensor(positions), config, [1] * len(positions))
+        # The stretching depends on a row's own length.
+        each = [rotary_table(self._tensor([p]), config, [1], p) for p in positions]
+        return torch.cat([cos for cos, _ in each]), torch.cat([sin for _, sin in each])
+
+    def _tensor(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self._device)
