@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from rinsho.corpus.document import Message
-from rinsho.corpus.endpoint import Endpoint, EndpointConfig, Unanswered, open_endpoint, question_key
+from rinsho.corpus.endpoint import (
+    TOO_LONG,
+    Endpoint,
+    EndpointConfig,
+    Manner,
+    Unanswered,
+    open_endpoint,
+    question_key,
+)
 from rinsho.corpus.replies import Asked, Question, ReplyStore, ask_all, to_question
 from rinsho.errors import EndpointFailed, FolderLocked, InvalidValue, PathMissing, RemoteRefused
 
@@ -51,6 +61,70 @@ def test_thoughts_before_the_answer_are_left_out() -> None:
     with serve(lambda *_: Answer("<think>熱か。\n点数: 0</think>\n点数: 3")) as tiny:
         endpoint = open_endpoint(settings(tiny.url), allow_remote=False)
         assert endpoint.ask((Message("user", "?"),)).text == "点数: 3"
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({"model": "m", **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "output"),
+    [
+        ({"content": "B", "reasoning_content": "AかBか"}, "<think>AかBか</think>B"),
+        ({"content": None, "reasoning": "まだ"}, "<think>まだ"),
+        ({"content": "<think>A?</think>B"}, "<think>A?</think>B"),
+        ({"content": "B"}, "B"),
+    ],
+)
+def test_thoughts_that_stand_apart_are_put_before_the_answer(
+    message: dict[str, str], output: str
+) -> None:
+    raw = body(choices=[{"message": message}], usage={"prompt_tokens": 7, "completion_tokens": 3})
+    with serve(lambda *_: Answer(raw=raw)) as tiny:
+        reply = open_endpoint(settings(tiny.url), allow_remote=False).ask((Message("user", "?"),))
+    assert reply.output == output
+    assert (reply.n_prompt_tokens, reply.n_tokens) == (7, 3)
+
+
+def test_the_likeliest_tokens_are_asked_for_and_read(tmp_path: Path) -> None:
+    top = [{"token": "B", "logprob": -0.5}, {"token": "A", "logprob": -1.5}]
+    raw = body(
+        choices=[{"message": {"content": "B"}, "logprobs": {"content": [{"top_logprobs": top}]}}]
+    )
+    with serve(lambda *_: Answer(raw=raw)) as tiny:
+        endpoint = open_endpoint(settings(tiny.url), allow_remote=False)
+        question = to_question(endpoint, (Message("user", "?"),), Manner("chat", 20))
+        with ReplyStore(tmp_path / "r.jsonl") as store:
+            ask_all(endpoint, [question], store, lambda *_: None)
+            reply = store.get(question.key)
+    assert reply is not None
+    assert reply.top == (("B", -0.5), ("A", -1.5))
+    sent = tiny.bodies[0]
+    assert (sent["max_tokens"], sent["logprobs"], sent["top_logprobs"]) == (1, True, 20)
+    assert question.key != to_question(endpoint, question.messages).key
+
+
+def test_a_question_that_does_not_fit_the_context_is_told_from_other_refusals() -> None:
+    raw = json.dumps({"error": {"code": "context_length_exceeded", "message": "患者"}}).encode()
+    with serve(lambda *_: Answer(status=400, raw=raw)) as tiny:
+        endpoint = open_endpoint(settings(tiny.url), allow_remote=False)
+        with pytest.raises(Unanswered, match=TOO_LONG) as caught:
+            endpoint.ask((Message("user", "a"),))
+    assert caught.value.is_final
+
+
+def test_calls_begin_no_faster_than_they_may(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def note_time(question: str, _: int) -> Answer:
+        times.append(time.monotonic())
+        return echo(question, 0)
+
+    with serve(note_time) as tiny:
+        config = settings(tiny.url, n_parallel=4, max_per_minute=1_200)
+        endpoint = open_endpoint(config, allow_remote=False)
+        ask_words(endpoint, list("abcde"), tmp_path / "r.jsonl")
+    assert max(times) - min(times) > 4 * 0.05 * 0.8  # a lower bound: slowness cannot break it
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "100.64.0.1", "[2001:4860:4860::8888]", "0.0.0.0"])

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -34,6 +34,11 @@ _MOST_BYTES = 16 * 2**20  # of one answer
 _WRONG_CALL = {300, 301, 302, 303, 307, 308, 401, 403, 404, 405}  # every further call fails too
 _WORTH_TRYING = {408, 409, 425, 429}
 _THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+# What servers say where a question does not fit: OpenAI, vLLM, llama.cpp, and ours.
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|maximum context length|context size|\"K009\""
+)
+TOO_LONG = "too long"  # the reason of a question that does not fit the context
 
 
 class EndpointConfig(StageConfig):
@@ -53,6 +58,30 @@ class EndpointConfig(StageConfig):
     timeout_s: float = Field(300.0, gt=0, exclude=True, description="seconds for one answer")
     n_tries: int = Field(6, gt=0, exclude=True, description="of a question, then it is given up")
     backoff_s: float = Field(1.0, ge=0, exclude=True, description="before a second try; doubles")
+    max_per_minute: float | None = Field(
+        None, gt=0, exclude=True, description="questions a minute; null: as fast as answers come"
+    )
+    thinking: bool | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="enable_thinking of the chat template; null: as the server has it",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a question is put.
+
+    Attributes:
+        form: A conversation, or a text to go on with (`/completions`).
+        n_top: Above 0, one token is asked for, with so many of the likeliest ones.
+    """
+
+    form: Literal["chat", "text"] = "chat"
+    n_top: int = 0
+
+
+CHAT = Manner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +92,23 @@ class Reply:
         text: Without the thoughts that some models write first.
         finish: `stop`, or `length` where the answer was cut off, or what the endpoint said.
         model: The name that the endpoint gave.
+        raw: With thoughts, where there are some: an open block where they did not come to an end.
+        n_prompt_tokens, n_tokens: What the endpoint counted; 0 where it did not.
+        top: The likeliest first tokens with their log-probabilities, where they were asked for.
     """
 
     text: str
     finish: str
     model: str
+    raw: str = ""
+    n_prompt_tokens: int = 0
+    n_tokens: int = 0
+    top: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def output(self) -> str:
+        """Return all that the model wrote."""
+        return self.raw or self.text
 
 
 class Unanswered(Exception):
@@ -84,7 +125,7 @@ class Endpoint:
 
     Attributes:
         config: Its settings.
-        host, port, path, is_https: Parts of the address.
+        host, port, path, is_https: Parts of the address; the path is that of the API.
         addresses: What the host's name stands for; no other address is called.
         key: The secret, or None.
     """
@@ -100,30 +141,47 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self.config.model!r})"
 
-    def ask(self, messages: Sequence[Message]) -> Reply:
+    def ask(self, messages: Sequence[Message], manner: Manner = CHAT) -> Reply:
         """Return the answer to one conversation; one try.
 
         Raises:
             Unanswered: No answer this time (busy, slow, broken), or to this question at all.
             EndpointFailed: The endpoint refuses every call: no such path, no right.
         """
+        place = "/completions" if manner.form == "text" else "/chat/completions"
+        raw = self._call("POST", place, _body(self.config, messages, manner))
+        return _to_reply(raw)
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models that the endpoint has; errors as in `ask`."""
+        try:
+            value = cast(dict[str, Any], json.loads(self._call("GET", "/models", None)))
+            return tuple(str(one["id"]) for one in value["data"])
+        except (ValueError, LookupError, TypeError):
+            raise Unanswered("not an answer of the API") from None
+
+    def _call(self, method: str, place: str, body: bytes | None) -> bytes:
         deadline = time.monotonic() + self.config.timeout_s
         try:
-            status, wait, raw = self._send(_body(self.config, messages), deadline)
+            status, wait, raw = self._send(method, self.path + place, body, deadline)
         except (OSError, http.client.HTTPException) as error:
             raise Unanswered(type(error).__name__) from None
         if status in _WRONG_CALL:
             expected = "url, model, key_variable / key_file"
             raise EndpointFailed(where=self.host, found=f"HTTP {status}", expected=expected)
         if status != http.client.OK:
+            if status < 500 and _TOO_LONG.search(raw.decode("utf-8", "replace")):
+                raise Unanswered(TOO_LONG, is_final=True)
             is_final = status < 500 and status not in _WORTH_TRYING
             raise Unanswered(f"HTTP {status}", is_final=is_final, wait_s=wait)
-        return _to_reply(raw)
+        return raw
 
-    def _send(self, body: bytes, deadline: float) -> tuple[int, float | None, bytes]:
+    def _send(
+        self, method: str, path: str, body: bytes | None, deadline: float
+    ) -> tuple[int, float | None, bytes]:
         connection = self._connect(deadline)
         with contextlib.closing(connection):
-            connection.request("POST", self.path, body, self._headers())
+            connection.request(method, path, body, self._headers())
             response = connection.getresponse()
             raw = bytearray()
             while part := response.read1(2**16):
@@ -182,7 +240,7 @@ def open_endpoint(
     addresses = tuple(dict.fromkeys(str(one[4][0]) for one in found))
     if not (allow_remote and not is_private):
         _check_near(parts.hostname, addresses)
-    path = parts.path.rstrip("/") + "/chat/completions"
+    path = parts.path.rstrip("/")
     is_https = parts.scheme == "https"
     return Endpoint(config, parts.hostname, port, path, is_https, addresses, _read_key(config))
 
@@ -213,23 +271,31 @@ def _read_key(config: EndpointConfig) -> str | None:
     return key
 
 
-def question_key(config: EndpointConfig, messages: Sequence[Message]) -> str:
-    """Return the name of a question: a hash of its words, the model and its settings."""
+def question_key(config: EndpointConfig, messages: Sequence[Message], manner: Manner = CHAT) -> str:
+    """Return the name of a question: a hash of its words, the model, its settings, the manner."""
     settings = config.model_dump(mode="json")
     words = [[message.role, message.content] for message in messages]
-    return hashlib.sha256(canonical_json([settings, words])).hexdigest()[:32]
+    put = [] if manner == CHAT else [[manner.form, manner.n_top]]
+    return hashlib.sha256(canonical_json([settings, words, *put])).hexdigest()[:32]
 
 
-def _body(config: EndpointConfig, messages: Sequence[Message]) -> bytes:
+def _body(config: EndpointConfig, messages: Sequence[Message], manner: Manner) -> bytes:
     value: dict[str, Any] = {
         "model": config.model,
-        "messages": [{"role": m.role, "content": m.content} for m in messages],
         "temperature": config.temperature,
-        "max_tokens": config.max_tokens,
+        "max_tokens": 1 if manner.n_top else config.max_tokens,
         "stream": False,
     }
+    if manner.form == "text":
+        value["prompt"] = messages[0].content
+        value |= {"logprobs": manner.n_top} if manner.n_top else {}
+    else:
+        value["messages"] = [{"role": m.role, "content": m.content} for m in messages]
+        value |= {"logprobs": True, "top_logprobs": manner.n_top} if manner.n_top else {}
     if config.seed is not None:
         value["seed"] = config.seed
+    if config.thinking is not None:  # vLLM's name, and llama.cpp's
+        value["chat_template_kwargs"] = {"enable_thinking": config.thinking}
     return json.dumps(value, ensure_ascii=False).encode()
 
 
@@ -237,12 +303,32 @@ def _to_reply(raw: bytes) -> Reply:
     try:
         value = cast(dict[str, Any], json.loads(raw))
         choice = value["choices"][0]
-        content = choice["message"]["content"]
+        message = choice["message"] if "message" in choice else {"content": choice["text"]}
+        content = message["content"]
         finish = str(choice.get("finish_reason") or "stop")
+        usage = value.get("usage") or {}
+        counts = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
+        top = _top(choice.get("logprobs"))
+        thoughts = message.get("reasoning_content") or message.get("reasoning") or ""
     except (ValueError, LookupError, TypeError, AttributeError):
         raise Unanswered("not an answer of the API") from None
-    text = _THINKING.sub("", content if isinstance(content, str) else "").strip()
-    return Reply(text, finish, str(value.get("model") or ""))
+    said = content if isinstance(content, str) else ""
+    text = _THINKING.sub("", said).strip()
+    if isinstance(thoughts, str) and thoughts.strip():  # apart from the answer: put before it again
+        said = f"<think>{thoughts}" + (f"</think>{said}" if said.strip() else "")
+    model = str(value.get("model") or "")
+    return Reply(text, finish, model, said if said != text else "", counts[0], counts[1], top)
+
+
+def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
+    """Return the likeliest first tokens; the forms of chats and of texts differ."""
+    if not logprobs:
+        return ()
+    if content := logprobs.get("content"):
+        return tuple((str(o["token"]), float(o["logprob"])) for o in content[0]["top_logprobs"])
+    if found := logprobs.get("top_logprobs"):
+        return tuple((str(token), float(value)) for token, value in found[0].items())
+    return ()
 
 
 def _seconds(header: str | None) -> float | None:

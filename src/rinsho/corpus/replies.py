@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,10 +16,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from rinsho.corpus.document import Message
-from rinsho.corpus.endpoint import Endpoint, Reply, Unanswered, question_key
+from rinsho.corpus.endpoint import CHAT, Endpoint, Manner, Reply, Unanswered, question_key
 from rinsho.errors import EndpointFailed, FolderLocked
 
 LONGEST_WAIT_S = 120.0
+_ALWAYS = ("text", "finish", "model")  # fields of a stored answer that say something when empty
 MOST_FAILURES_IN_A_ROW = 12  # a server that fails so often is not asked the rest
 
 
@@ -28,11 +30,12 @@ class Question:
 
     key: str
     messages: tuple[Message, ...]
+    manner: Manner = CHAT
 
 
-def to_question(endpoint: Endpoint, messages: Sequence[Message]) -> Question:
+def to_question(endpoint: Endpoint, messages: Sequence[Message], manner: Manner = CHAT) -> Question:
     """Return a question with its key."""
-    return Question(question_key(endpoint.config, messages), tuple(messages))
+    return Question(question_key(endpoint.config, messages, manner), tuple(messages), manner)
 
 
 class ReplyStore:
@@ -81,11 +84,14 @@ class ReplyStore:
         self._file.seek(place)
         with os.fdopen(os.dup(self._file.fileno()), "rb") as file:
             value = json.loads(file.readline())
-        return Reply(value["text"], value["finish"], value["model"])
+        del value["key"]
+        value["top"] = tuple((token, log_prob) for token, log_prob in value.get("top", ()))
+        return Reply(**value)
 
     def put(self, key: str, reply: Reply) -> None:
         """Append an answer, from any thread; it is on the disk when this returns."""
-        line = json.dumps({"key": key, **asdict(reply)}, ensure_ascii=False).encode() + b"\n"
+        said = {name: one for name, one in asdict(reply).items() if one or name in _ALWAYS}
+        line = json.dumps({"key": key, **said}, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             self._file.write(line)
             self._places[bytes.fromhex(key)] = self._end
@@ -142,9 +148,10 @@ def ask_all(
     """
     asked, outcomes = Asked(), queue.SimpleQueue[_Outcome]()
     todo, stop = _Todo(questions, store, on_answer), threading.Event()
+    pace = _Pace(endpoint.config.max_per_minute, stop)
     n_workers, n_in_a_row = endpoint.config.n_parallel, 0
     for number in range(n_workers):
-        arguments = (endpoint, todo, store, outcomes, stop)
+        arguments = (endpoint, todo, store, outcomes, stop, pace)
         name = f"ask-{number}"
         threading.Thread(target=_work, args=arguments, name=name, daemon=True).start()
     try:
@@ -196,18 +203,35 @@ class _Todo:
             return None
 
 
+class _Pace:
+    """Lets calls begin no faster than a number a minute, those of all workers together."""
+
+    def __init__(self, max_per_minute: float | None, stop: threading.Event) -> None:
+        self._seconds = 60 / max_per_minute if max_per_minute else 0.0
+        self._stop, self._lock, self._next = stop, threading.Lock(), 0.0
+
+    def wait(self) -> None:
+        if not self._seconds:
+            return
+        with self._lock:
+            begin = max(self._next, time.monotonic())
+            self._next = begin + self._seconds
+        self._stop.wait(begin - time.monotonic())
+
+
 def _work(
     endpoint: Endpoint,
     todo: _Todo,
     store: ReplyStore,
     outcomes: queue.SimpleQueue[_Outcome],
     stop: threading.Event,
+    pace: _Pace,
 ) -> None:
     """Ask until nothing is left; an answer is on the disk before the next question goes out."""
     try:
         while not stop.is_set() and (question := todo.take()) is not None:
             tries = Counter[str]()
-            outcome = _ask_with_patience(endpoint, question, tries, stop)
+            outcome = _ask_with_patience(endpoint, question, tries, stop, pace)
             if isinstance(outcome, Reply):
                 store.put(question.key, outcome)
             outcomes.put((question, "" if isinstance(outcome, Reply) else outcome.reason, tries))
@@ -217,13 +241,20 @@ def _work(
 
 
 def _ask_with_patience(
-    endpoint: Endpoint, question: Question, tries: Counter[str], stop: threading.Event
+    endpoint: Endpoint,
+    question: Question,
+    tries: Counter[str],
+    stop: threading.Event,
+    pace: _Pace,
 ) -> Reply | Unanswered:
     """Ask again where it may help, after a wait that doubles or that the server asked for."""
     last = Unanswered("stopped")
     for attempt in range(endpoint.config.n_tries):
+        pace.wait()
+        if stop.is_set():
+            return last
         try:
-            return endpoint.ask(question.messages)
+            return endpoint.ask(question.messages, question.manner)
         except Unanswered as failure:
             last = failure
             tries[failure.reason] += 1
