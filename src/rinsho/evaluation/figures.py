@@ -6,25 +6,24 @@ Narrow enough to be read on a phone; the same bytes for the same report.
 from __future__ import annotations
 
 import importlib
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from rinsho.evaluation.drawing import (
+    COLORS,
+    INK,
+    LINE,
+    Drawn,
+    color_of,
+    new_figure,
+    save,
+    write_title,
+)
+from rinsho.evaluation.figure_confidence import draw_reliability, draw_risk_coverage
+from rinsho.evaluation.figure_tasks import draw_tasks
 from rinsho.evaluation.summary import EntrySummary, LossCurve, Report, SourceShare
 
-# Okabe and Ito 2008: told apart by colour-blind readers too. The first is the ink of the page.
-COLORS = ("#0b6e8a", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b5b5b", "#000000")
-_INK, _LINE, _WIDTH_INCHES = "#1c2b33", "#d5dde1", 4.9
 _N_SOURCES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One figure in both forms."""
-
-    svg: bytes
-    png: bytes
 
 
 def draw_figures(report: Report) -> dict[str, Drawn]:
@@ -34,52 +33,22 @@ def draw_figures(report: Report) -> dict[str, Drawn]:
     shares = [entry for entry in report.entries if entry.leading != "bits_per_byte"]
     texts = [entry for entry in report.entries if entry.leading == "bits_per_byte"]
     drawn: dict[str, Drawn] = {}
+    if tasks := draw_tasks(report):
+        drawn["jmed_llm"] = tasks
     if shares:
         title = "得点と95%区間（corrected）  Scores, 95% intervals"
         drawn["scores"] = _draw_intervals(shares, report, title, has_unit_range=True)
     if texts:
         title = "bits per byte と95%区間（小さいほど良い  lower is better）"
         drawn["bits_per_byte"] = _draw_intervals(texts, report, title, has_unit_range=False)
+    if calibrated := [entry for entry in report.entries if entry.calibration]:
+        drawn["reliability"] = draw_reliability(calibrated, report)
+        drawn["risk_coverage"] = draw_risk_coverage(calibrated, report)
     if report.sources:
         drawn["data"] = _draw_sources(report.sources)
     if report.losses:
         drawn["loss"] = _draw_losses(report.losses)
     return drawn
-
-
-def color_of(system: str, report: Report) -> str:
-    """Return the colour that a system has in every figure and table."""
-    systems = list(dict.fromkeys(entry.system for entry in report.entries))
-    return COLORS[systems.index(system) % len(COLORS)]
-
-
-def _new_figure(height_inches: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
-    axes: Any = figure.add_subplot()
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_LINE)
-    axes.tick_params(colors=_INK, labelsize=9, length=0)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _save(figure: Any, salt: str) -> Drawn:
-    """Write both forms without a date; ids depend on the salt alone."""
-    import matplotlib
-
-    svg, png = io.BytesIO(), io.BytesIO()
-    settings: Any = {"svg.hashsalt": f"rinsho {salt}", "font.family": "IPAexGothic"}
-    with matplotlib.rc_context(settings):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return Drawn(svg.getvalue(), png.getvalue())
-
-
-def _title(axes: Any, text: str) -> None:
-    axes.set_title(text, fontsize=10, color=_INK, loc="left", pad=10)
 
 
 def _draw_intervals(
@@ -88,7 +57,7 @@ def _draw_intervals(
     """One row an entry, under a heading for each benchmark."""
     benchmarks = list(dict.fromkeys(entry.benchmark for entry in entries))
     n_rows = len(entries) + len(benchmarks)
-    figure, axes = _new_figure(0.7 + 0.27 * n_rows)
+    figure, axes = new_figure(0.7 + 0.27 * n_rows)
     place = 0
     labels: list[tuple[int, str]] = []
     for benchmark in benchmarks:
@@ -105,12 +74,12 @@ def _draw_intervals(
     low = min(0.0, *(found.low for found in edges))
     high = max(1.0 if has_unit_range else 0.0, *(found.high for found in edges))
     axes.set_xlim(low - 0.02 * (high - low), high * 1.02)
-    axes.grid(axis="x", color=_LINE, linewidth=0.7)
+    axes.grid(axis="x", color=LINE, linewidth=0.7)
     if low < 0:
-        axes.axvline(0, color=_INK, linewidth=0.8)
-    _title(axes, title)
+        axes.axvline(0, color=INK, linewidth=0.8)
+    write_title(axes, title)
     _legend(axes, entries, report)
-    return _save(figure, title)
+    return save(figure, title)
 
 
 def _draw_interval(axes: Any, place: int, entry: EntrySummary, color: str) -> None:
@@ -127,7 +96,7 @@ def _label_rows(axes: Any, labels: Sequence[tuple[int, str]], n_rows: int) -> No
     for place, text in labels:
         if text:
             label = axes.text(
-                0, place, text, transform=transform, fontsize=9, color=_INK, va="center"
+                0, place, text, transform=transform, fontsize=9, color=INK, va="center"
             )
             label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
 
@@ -142,7 +111,7 @@ def _legend(axes: Any, entries: Sequence[EntrySummary], report: Report) -> None:
     ]
     if any(entry.method == "log-likelihood" and entry.form != "text" for entry in entries):
         for marker, label in (("o", "generation"), ("D", "log-likelihood")):
-            marks.append(Line2D([], [], marker=marker, linestyle="", color=_INK, label=label))
+            marks.append(Line2D([], [], marker=marker, linestyle="", color=INK, label=label))
     axes.figure.legend(handles=marks, loc="outside lower left", ncols=1, fontsize=9, frameon=False)
 
 
@@ -152,32 +121,32 @@ def _draw_sources(sources: Sequence[SourceShare]) -> Drawn:
         n_documents, n_bytes = sum(s.n_documents for s in rest), sum(s.n_bytes for s in rest)
         shown.append(SourceShare(f"その他 others ({len(rest)})", n_documents, n_bytes))
     total = sum(source.n_bytes for source in shown) or 1
-    figure, axes = _new_figure(0.7 + 0.34 * len(shown))
+    figure, axes = new_figure(0.7 + 0.34 * len(shown))
     shares = [100 * source.n_bytes / total for source in shown]
     axes.barh(range(len(shown)), shares, color=COLORS[0], height=0.62)
     axes.set_yticks(range(len(shown)), [source.source for source in shown])
     axes.invert_yaxis()
     for place, (source, share) in enumerate(zip(shown, shares, strict=True)):
         text = f"{share:.1f}%  {source.n_bytes / 1e6:.2f} MB"
-        axes.text(share + 1, place, text, va="center", fontsize=9, color=_INK)
+        axes.text(share + 1, place, text, va="center", fontsize=9, color=INK)
     axes.set_xlim(0, max(shares) * 1.45)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    _title(axes, "データの内訳（バイト）  Data by source (bytes)")
-    return _save(figure, "data")
+    write_title(axes, "データの内訳（バイト）  Data by source (bytes)")
+    return save(figure, "data")
 
 
 def _draw_losses(curves: Sequence[LossCurve]) -> Drawn:
-    figure, axes = _new_figure(3.2)
+    figure, axes = new_figure(3.2)
     for place, curve in enumerate(curves):
         color = COLORS[place % len(COLORS)]
         marker = "o" if len(curve.steps) == 1 else None
         axes.plot(
             curve.steps, curve.losses, color=color, linewidth=1.6, marker=marker, label=curve.label
         )
-    axes.grid(axis="y", color=_LINE, linewidth=0.7)
-    axes.set_xlabel("ステップ  step", fontsize=9, color=_INK)
-    axes.set_ylabel("損失 loss", fontsize=9, color=_INK)
+    axes.grid(axis="y", color=LINE, linewidth=0.7)
+    axes.set_xlabel("ステップ  step", fontsize=9, color=INK)
+    axes.set_ylabel("損失 loss", fontsize=9, color=INK)
     axes.legend(fontsize=9, frameon=False)
-    _title(axes, "学習の損失  Training loss")
-    return _save(figure, "loss")
+    write_title(axes, "学習の損失  Training loss")
+    return save(figure, "loss")

@@ -1,7 +1,8 @@
 """`report.html`: one file that opens offline; everything a model said is escaped.
 
-Tables and figures are plain HTML made here; the per-item view is filled by `script.js` from a JSON
-block, with text nodes only. The page's policy allows that one script and nothing from anywhere.
+Tables and figures are plain HTML made here; the per-item view is filled by the scripts of
+`report_page` from a JSON block, with text nodes only. The page's policy names one script and one
+style sheet by their hashes, and allows nothing else from anywhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from rinsho.evaluation.page_items import item_data
+from rinsho.evaluation.page_methods import methods_section
+from rinsho.evaluation.page_overview import overview_section
+from rinsho.evaluation.page_parts import inline_figure
 from rinsho.evaluation.page_scores import comparison_section, score_section
 from rinsho.evaluation.page_sections import (
     chain_section,
@@ -27,9 +31,17 @@ from rinsho.evaluation.page_words import both
 from rinsho.evaluation.scoring import ScoredEntry
 from rinsho.evaluation.summary import Report
 
+_SCRIPTS = ("dom.js", "item_view.js", "items.js", "page.js")
+_STYLES = ("style.css", "items.css")
 _FIGURES = {
+    "jmed_llm": (
+        "JMED-LLM の8課題（公式値、白抜きは引用）",
+        "JMED-LLM's eight tasks (hollow: quoted)",
+    ),
     "scores": ("得点と95%区間", "Scores with 95% intervals"),
     "bits_per_byte": ("bits per byte と95%区間", "Bits per byte with 95% intervals"),
+    "reliability": ("確信度と正答率", "Confidence and accuracy"),
+    "risk_coverage": ("回答率と誤答率", "Coverage and risk"),
     "data": ("データの内訳", "Data by source"),
     "loss": ("学習の損失", "Training loss"),
 }
@@ -46,23 +58,24 @@ def render_page(
         entries: The scored rows, for the per-item view.
         svgs: Figures by name, as matplotlib wrote them.
     """
-    script = _asset("script.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, style = ("".join(_asset(one) for one in names) for names in (_SCRIPTS, _STYLES))
     benchmarks = {one.loaded.name: one.loaded.benchmark for one in entries}
     heading = escape(title) if title else both("評価レポート", "Evaluation report")
     parts = {
         "policy": (
             "default-src 'none'; base-uri 'none'; form-action 'none'; "
-            f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+            f"style-src {_hash(style)}; script-src {_hash(script)}"
         ),
         "title": escape(title) or "評価レポート / Evaluation report",
-        "style": _asset("style.css"),
+        "style": style,
         "heading": heading,
         "subtitle": _subtitle(report),
+        "overview": overview_section(report),
         "scores": score_section(report, benchmarks),
         "comparisons": comparison_section(report),
         "figures": _figure_section(svgs),
         "free": free_section(report),
+        "methods": methods_section(report, benchmarks),
         "chain": removal_section(report) + chain_section(report),
         "licenses": license_section(report, benchmarks),
         "guide": guide_section(report),
@@ -81,12 +94,12 @@ def embed_json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return "".join(_readable(character) for character in text)
+    # Half a surrogate pair cannot be written in UTF-8.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
-def _readable(character: str) -> str:
-    """Write half a surrogate pair, which UTF-8 cannot hold, as its escape."""
-    return f"\\u{ord(character):04x}" if "\ud800" <= character <= "\udfff" else character
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _asset(name: str) -> str:
@@ -109,15 +122,8 @@ def _subtitle(report: Report) -> str:
 def _figure_section(svgs: Mapping[str, str]) -> str:
     return "".join(
         f'<figure class="card"><div class="drawing" role="img" aria-label="{escape(en)}">'
-        f"{_inline(svgs[name])}</div>"
+        f"{inline_figure(svgs[name], name)}</div>"
         f"<figcaption>{both(ja, en)}</figcaption></figure>"
         for name, (ja, en) in _FIGURES.items()
         if name in svgs
     )
-
-
-def _inline(svg: str) -> str:
-    """Cut an SVG file down to its element, so that it can stand in a page."""
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    return re.sub(r"<style[^>]*>.*?</style>", "", element, flags=re.DOTALL)

@@ -8,7 +8,9 @@ from html import escape
 
 from rinsho.evaluation.benchmark import Benchmark
 from rinsho.evaluation.bootstrap import Estimate
-from rinsho.evaluation.figures import color_of
+from rinsho.evaluation.calibration import AbstentionThreshold
+from rinsho.evaluation.page_confusion import confusion_tables
+from rinsho.evaluation.page_parts import key, place_of, scrolling_table, task_anchor, track
 from rinsho.evaluation.page_words import both, cell, figure, interval, number
 from rinsho.evaluation.summary import N_COMPARED, Comparison, EntrySummary, Report
 
@@ -29,18 +31,35 @@ def _benchmark_card(benchmark: Benchmark, entries: Sequence[EntrySummary], repor
     rows = "".join(_score_row(entry, report, low, high) for entry in entries)
     error = f" · {escape(benchmark.known_errors)}" if benchmark.known_errors else ""
     has_official = any(entry.official for entry in entries)
-    official = f"<th>{both('公式 official', 'Official')}</th>" if has_official else ""
+    official = f"<th scope='col'>{both('公式 official', 'Official')}</th>" if has_official else ""
     if not has_official:
         rows = rows.replace(_no_official(), "")
     return (
-        f'<section class="card"><h3>{escape(benchmark.name)}</h3>'
+        f'<section class="card" id="{task_anchor(benchmark.name)}">'
+        f"<h3>{escape(benchmark.name)}</h3>"
         f'<p class="about">{both(escape(benchmark.ja), escape(benchmark.en))}'
         f' <span class="terms">{escape(benchmark.license)} · v{benchmark.version}{error}</span></p>'
-        f'<table class="scores"><thead><tr><th>{both("システム", "System")}</th>'
-        f"<th>{both('件数', 'Items')}</th>{official}"
-        f"<th>{both('補正 corrected', 'Corrected')}</th></tr></thead><tbody>{rows}</tbody></table>"
-        f"{_details(entries)}</section>"
+        f'<table class="scores"><thead><tr><th scope="col">{both("システム", "System")}</th>'
+        f"<th scope='col'>{both('件数', 'Items')}</th>{official}"
+        f"<th scope='col'>{both('補正 corrected', 'Corrected')}</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>{_ways_in(benchmark.name)}{confusion_tables(entries)}"
+        f"{calibration_table(entries)}{_details(entries)}</section>"
     )
+
+
+def _ways_in(name: str) -> str:
+    """Return links to the items of a benchmark."""
+    states = (
+        ("all", "すべての問題", "all items"),
+        ("wrong", "誤り", "wrong"),
+        ("invalid", "無効", "invalid"),
+    )
+    links = " · ".join(
+        f'<a href="#items" data-jump data-benchmark="{escape(name)}" data-state="{state}">'
+        f"{both(ja, en)}</a>"
+        for state, ja, en in states
+    )
+    return f'<p class="ways">{both("問題を見る: ", "Items: ")}{links}</p>'
 
 
 def _range(entries: Sequence[EntrySummary]) -> tuple[float, float]:
@@ -55,19 +74,19 @@ def _no_official() -> str:
 
 
 def _score_row(entry: EntrySummary, report: Report, low: float, high: float) -> str:
-    color = color_of(entry.system, report)
+    place = place_of(entry.system, report)
     name = (
-        f'<span class="key" style="background:{color}"></span><b>{escape(entry.system)}</b>'
+        f"{key(place)}<b>{escape(entry.system)}</b>"
         f'<span class="method">{escape(entry.method)}</span>'
     )
     official = "<br>".join(figure(one, n) for n, one in _first(entry.official))
     corrected = "<br>".join(figure(one, n) for n, one in _first(entry.corrected))
-    track = _track(entry.corrected[entry.leading], low, high, color)
+    line = track(entry.corrected[entry.leading], low, high, place)
     cells = (
         cell(name, "", "", "system"),
         cell(_counts(entry), "件数", "Items", "counts"),
         cell(official, "公式", "Official", "official") if official else _no_official(),
-        cell(f"{corrected}{track}", "補正", "Corrected", "corrected"),
+        cell(f"{corrected}{line}", "補正", "Corrected", "corrected"),
     )
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -90,20 +109,42 @@ def _counts(entry: EntrySummary) -> str:
     return "<br>".join(lines)
 
 
-def _track(found: Estimate, low: float, high: float, color: str) -> str:
-    """Draw the interval on a line from `low` to `high`."""
-    span = (high - low) or 1.0
-
-    def percent(value: float) -> float:
-        return 100 * (value - low) / span
-
-    left, width = percent(found.low), max(0.8, percent(found.high) - percent(found.low))
-    zero = f'<span class="zero" style="left:{percent(0):.2f}%"></span>' if low < 0 else ""
-    return (
-        f'<span class="track" aria-hidden="true">{zero}<span class="band" style="left:{left:.2f}%;'
-        f'width:{width:.2f}%;background:{color}"></span><span class="dot" '
-        f'style="left:{percent(found.value):.2f}%;background:{color}"></span></span>'
+def calibration_table(entries: Sequence[EntrySummary]) -> str:
+    """Return from which confidence on enough answers are right, on documents not chosen on."""
+    found = [(one, one.calibration) for one in entries if one.calibration]
+    if not found:
+        return ""
+    targets = [one.target for one in found[0][1].thresholds]
+    heads = "".join(f'<th scope="col">≥ {100 * target:.0f}%</th>' for target in targets)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(entry.system)}<small>n={one.n_rows}</small></th>'
+        + "".join(_threshold_cell(threshold) for threshold in one.thresholds)
+        + "</tr>"
+        for entry, one in found
     )
+    first = f'<th scope="col">{both("システム", "System")}</th>'
+    caption = (
+        "棄権の目安：求める正答率ごとの確信度のしきい値（半分の文書で選び、残り半分で測った "
+        "回答率・正答率）",
+        "When to abstain: the confidence to ask for, by the share of right answers wanted (chosen "
+        "on one half of the documents; answered and right on the other half)",
+    )
+    table = f"<thead><tr>{first}{heads}</tr></thead><tbody>{rows}</tbody>"
+    name = both("確信度と棄権", "Confidence and abstention")
+    inner = scrolling_table(*caption, table, "matrix")
+    return f"<details><summary>{name}</summary>{inner}</details>"
+
+
+def _threshold_cell(one: AbstentionThreshold) -> str:
+    if one.threshold is None:
+        return f'<td class="absent">{both("届かない", "not reached")}</td>'
+    if one.coverage is None or one.accuracy is None:
+        return f"<td>{one.threshold:.2f}</td>"
+    measured = both(
+        f"回答 {100 * one.coverage:.0f}%・正答 {100 * one.accuracy:.0f}%",
+        f"{100 * one.coverage:.0f}% answered, {100 * one.accuracy:.0f}% right",
+    )
+    return f"<td>{one.threshold:.2f}<small>{measured}</small></td>"
 
 
 def _details(entries: Sequence[EntrySummary]) -> str:
@@ -130,6 +171,7 @@ def _all_figures(ja: str, en: str, figures: Mapping[str, Estimate]) -> str:
     return f'<table class="plain"><caption>{both(escape(ja), escape(en))}</caption>{rows}</table>'
 
 
+_N_DIFFERENCES_OPEN = 24
 _DIFFERENCE_HEADS = (
     ("ベンチマーク", "Benchmark"),
     ("組", "Pair"),
@@ -145,16 +187,23 @@ def comparison_section(report: Report) -> str:
     if not report.comparisons:
         return ""
     rows = "".join(_difference_row(one, report.n_draws) for one in report.comparisons)
-    heads = "".join(f"<th>{both(ja, en)}</th>" for ja, en in _DIFFERENCE_HEADS)
+    heads = "".join(f"<th scope='col'>{both(ja, en)}</th>" for ja, en in _DIFFERENCE_HEADS)
+    about = both(
+        "同じ問題・同じ再抽出による対応のある差です。多重比較の補正はしていません。",
+        "Paired: the same items and the same draws. Not corrected for multiple comparisons.",
+    )
+    table = (
+        f'<table class="scores differences"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+    n = len(report.comparisons)
+    if n > _N_DIFFERENCES_OPEN:
+        name = both(f"すべての差（{n} 件）", f"All differences ({n})")
+        table = f"<details><summary>{name}</summary>{table}</details>"
+    heading = both("システム間の差", "Differences between systems")
     return (
-        f"<h2 id='differences'>{both('システム間の差', 'Differences between systems')}</h2>"
-        f'<section class="card"><p class="about">'
-        + both(
-            "同じ問題・同じ再抽出による対応のある差です。多重比較の補正はしていません。",
-            "Paired: the same items and the same draws. Not corrected for multiple comparisons.",
-        )
-        + f'</p><table class="scores differences"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></section>"
+        f'<h2 id="differences">{heading}</h2>'
+        f'<section class="card"><p class="about">{about}</p>{table}</section>'
     )
 
 

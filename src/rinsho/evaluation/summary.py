@@ -10,6 +10,7 @@ from typing import Any
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.bootstrap import Difference, Estimate, Metric, difference, estimate
 from rinsho.evaluation.calibration import Calibration, calibrate
+from rinsho.evaluation.confusion import Confusion, confusion_of
 from rinsho.evaluation.orders import Orders, summarize_orders
 from rinsho.evaluation.scoring import ScoredEntry, restrict
 from rinsho.evaluation.text_metrics import Copied, count_copied, repetition_rate
@@ -41,6 +42,7 @@ class EntrySummary:
     by_tag: Mapping[str, Estimate]  # of the leading corrected metric
     calibration: Calibration | None = None  # of the probabilities of the choices
     orders: Orders | None = None  # where the options were also asked in other orders
+    confusion: Confusion | None = None  # of single letters, by the corrected rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) ->
         by_tag=_by_tag(entry, seed, n_draws),
         calibration=calibrate(rows, seed=seed, n_draws=n_draws),
         orders=summarize_orders(entry, seed=seed, n_draws=n_draws),
+        confusion=confusion_of(rows),
     )
 
 
