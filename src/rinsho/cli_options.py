@@ -34,6 +34,14 @@ ShowOption = Annotated[
     int, typer.Option("--show", min=0, help="print what would be done with N records, write none")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+ShareOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--share/--no-share",
+        help="leave the text of items and answers out of the report, or put all of it in; given "
+        "neither: non-commercial and private texts are left out",
+    ),
+]
 DocumentsOption = Annotated[
     list[Path] | None, typer.Option("--documents", help="documents folder (repeatable)")
 ]

@@ -19,6 +19,7 @@ from rinsho.cli_options import (
     RemoteOption,
     RunFileArgument,
     SetOption,
+    ShareOption,
     ShowOption,
     TokenizerOption,
     TokensOption,
@@ -413,15 +414,21 @@ def score(
     weights: Annotated[
         list[Path] | None, typer.Option("--weights", help="weights folder (repeatable)")
     ] = None,
+    share: ShareOption = None,
     set_: SetOption = None,
     name: NameOption = None,
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
 ) -> None:
-    """Score answers, with intervals, into a report that opens offline."""
+    """Score answers, with intervals, into a report that opens offline.
+
+    report.html has everything; scores, differences and confusion also as CSV and Markdown.
+    `--share` makes a report that may be passed on: figures and marks, no text.
+    """
+    chosen = [*(set_ or []), *([] if share is None else [f"share={str(share).lower()}"])]
     inputs = {"answers": answers, "documents": documents, "weights": weights}
     _stage(
-        "score", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
+        "score", run_file, out, chosen, name, data=data, noncommercial=noncommercial, inputs=inputs
     )
 
 

@@ -14,6 +14,7 @@ from rinsho.cli_options import (
     JsonOption,
     NoncommercialOption,
     OutOption,
+    ShareOption,
     print_json,
 )
 
@@ -45,6 +46,7 @@ def evaluate(
     official: Annotated[
         bool, typer.Option("--official", help="also ask by the publishers' own prompts")
     ] = False,
+    share: ShareOption = None,
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
 ) -> None:
@@ -60,6 +62,7 @@ def evaluate(
         noncommercial=noncommercial,
         max_items=max_items,
         is_official=official,
+        share=share,
     )
     print(out / "report" / "report.html")
 

@@ -1,5 +1,6 @@
 """The stage `score`: one report from real answers, honest about what is wrong or missing."""
 
+import csv
 import json
 import random
 import re
@@ -94,10 +95,12 @@ def test_a_report_has_its_parts(report_folder):
     names = {path.name for path in report_folder.iterdir()}
     figures = {
         f"{name}.{form}"
-        for name in ("scores", "bits_per_byte", "data", "loss")
+        for name in ("scores", "bits_per_byte", "data", "loss", "reliability", "risk_coverage")
         for form in ("svg", "png")
     }
-    assert names == {"manifest.json", "report.json", "report.html", "items.jsonl.zst", *figures}
+    tables = {"scores.csv", "scores.md", "differences.csv", "differences.md", "confusion.csv"}
+    others = {"manifest.json", "report.json", "report.html", "items.jsonl.zst"}
+    assert names == {*others, *tables, *figures}
     report = read_report(report_folder)
     assert {link["stage"] for link in report["chain"]} == {"answer", "pretrain", "synthesize"}
     assert [curve["losses"] for curve in report["losses"]] == [[8.5, 7.5, 6.5, 5.5, 4.5]]
@@ -227,6 +230,41 @@ def test_no_text_of_a_private_document_reaches_a_report(tmp_path, private_folder
         assert "秘密".encode() not in path.read_bytes()
     lines = str(list(read_json_lines(tmp_path / "report" / "items.jsonl.zst")))
     assert "秘密" not in lines
+
+
+def test_a_shared_report_holds_no_text_and_an_unshared_one_of_private_text_is_private(
+    tmp_path, private_folder
+):
+    folder = write_folder(
+        tmp_path / "answers", "demo-similarity", lambda item: {"output": "秘密の回答 A"}
+    )
+    shared = SCORE.model_copy(update={"share": True})
+    score(shared, answers=[folder], out=tmp_path / "shared")
+    sentence = load_benchmark("demo-similarity", Sources()).items[0].question.split("S1: ")[1][:12]
+    for path in (tmp_path / "shared").iterdir():
+        for text in ("秘密", sentence):
+            assert text.encode() not in path.read_bytes()
+    asked = AnswerConfig.model_validate({"benchmarks": ["documents-text"], "engine": "kneser-ney"})
+    answer(asked, out=tmp_path / "private", documents=[private_folder])
+    unshared = SCORE.model_copy(update={"share": False})
+    manifest = score(
+        unshared, answers=[tmp_path / "private"], out=tmp_path / "own", documents=[private_folder]
+    )
+    assert manifest.identity.is_private
+    assert (tmp_path / "own").stat().st_mode & 0o077 == 0
+    assert "秘密" in (tmp_path / "own" / "report.html").read_text(encoding="utf-8")
+
+
+def test_tables_hold_every_figure_and_compute_nothing(report_folder):
+    text = (report_folder / "scores.csv").read_text(encoding="utf-8-sig")
+    lines = list(csv.DictReader(text.splitlines()))
+    report = read_report(report_folder)
+    n_figures = sum(len(one["official"]) + len(one["corrected"]) for one in report["entries"])
+    assert sum(line["source"] == "measured" for line in lines) == n_figures
+    assert not [cell for line in lines for cell in line.values() if cell.startswith(("=", "@"))]
+    for name in ("scores.md", "differences.md"):
+        rows = [r for r in (report_folder / name).read_text().splitlines() if r.startswith("|")]
+        assert {row.replace("\\|", "").count("|") for row in rows} <= {6, 11}
 
 
 @pytest.mark.data

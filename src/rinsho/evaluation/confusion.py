@@ -16,11 +16,11 @@ class Confusion:
 
     labels: tuple[str, ...]  # of gold
     read: tuple[str, ...]  # the same, and NO_ANSWER last
-    names: tuple[str, ...]  # what the labels mean, where all items share their choices
+    names: tuple[str, ...]  # first lines of the choices, where all items share them
     counts: tuple[tuple[int, ...], ...]  # one line a label of gold, one column a label that is read
 
 
-def confusion_of(rows: Sequence[ScoredRow]) -> Confusion | None:
+def confusion_of(rows: Sequence[ScoredRow], *, is_text_shown: bool = True) -> Confusion | None:
     """Return the table of single letters; None where answers are sets, lists, numbers or texts.
 
     Anything but one letter of the item (nothing, several, too long) counts as no answer.
@@ -36,5 +36,6 @@ def confusion_of(rows: Sequence[ScoredRow]) -> Confusion | None:
         place = read.index(found) if found in read else len(labels)
         counts[labels.index(row.item.gold[0])][place] += 1
     choices = {item.choices for item in items}
-    names = tuple(one.strip() for one in choices.pop()) if len(choices) == 1 else ()
+    is_named = is_text_shown and len(choices) == 1
+    names = tuple(one.strip().split("\n")[0] for one in choices.pop()) if is_named else ()
     return Confusion(tuple(labels), read, names, tuple(tuple(line) for line in counts))

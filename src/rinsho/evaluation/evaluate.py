@@ -24,6 +24,7 @@ def evaluate_model(
     max_new_tokens: int = 512,
     n_free_generations: int = 20,
     is_official: bool = False,
+    share: bool | None = None,
     seed: int = 0,
 ) -> Manifest:
     """Answer benchmarks with a weights folder and write the report; return its manifest.
@@ -40,6 +41,7 @@ def evaluate_model(
         max_new_tokens: Of one generated answer.
         n_free_generations: Seeded generations without a gold answer.
         is_official: Whether benchmarks are also asked by their publishers' own prompt.
+        share: Whether texts stay out of the report; None: non-commercial and private ones do.
         seed: Of the draw of items, the free generations and the bootstrap.
 
     Raises:
@@ -63,7 +65,7 @@ def evaluate_model(
         noncommercial=noncommercial,
     )
     return score(
-        ScoreConfig(seed=seed),
+        ScoreConfig(seed=seed, share=share),
         answers=[out / "answers"],
         out=out / "report",
         documents=documents,

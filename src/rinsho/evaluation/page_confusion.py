@@ -30,8 +30,8 @@ def confusion_tables(entries: Sequence[EntrySummary]) -> str:
 def _names(names: Sequence[str]) -> str:
     if not names:
         return ""
-    first_lines = [escape(name.split("\n")[0]) for name in names]
-    return f'<ol class="names" type="A">{"".join(f"<li>{n}</li>" for n in first_lines)}</ol>'
+    lines = "".join(f"<li>{escape(name)}</li>" for name in names)
+    return f'<ol class="names" type="A">{lines}</ol>'
 
 
 def _table(entry: EntrySummary, found: Confusion) -> str:

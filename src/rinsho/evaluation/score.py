@@ -24,6 +24,7 @@ from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_b
 from rinsho.evaluation.marking import row_score
 from rinsho.evaluation.orders import fold_orders
 from rinsho.evaluation.page import render_page
+from rinsho.evaluation.report_tables import report_tables
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
 from rinsho.evaluation.summary import (
     ChainLink,
@@ -59,6 +60,12 @@ class ScoreConfig(StageConfig):
     n_draws: int = Field(default=10_000, gt=0, description="bootstrap resamples of each figure")
     seed: int = Field(default=0, ge=0, description="of the resamples; the same for every system")
     title: str = Field(default="", max_length=120, description="stands at the top of the report")
+    share: bool | None = Field(
+        default=None,
+        description="true: no text of items or answers in the report; false: all of it, in a "
+        "private folder; left out: none of non-commercial and private texts",
+        exclude_if=lambda value: value is None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ def score(
     data: Path | None = None,
     noncommercial: bool = False,
 ) -> Manifest:
-    """Score answers into `report.json`, `report.html`, `items.jsonl.zst` and figures.
+    """Score answers into `report.json`, `report.html`, `items.jsonl.zst`, tables and figures.
 
     Args:
         config: How many resamples, and their seed.
@@ -104,14 +111,18 @@ def score(
     folders = tuple(open_folder(path, "collect", "synthesize") for path in documents)
     trained = [open_folder(path, "pretrain", "finetune", "extend-weights") for path in weights]
     systems = _to_systems(opened)
-    loaded = _load_benchmarks(systems, Sources(data, folders, noncommercial))
+    found = _load_benchmarks(systems, Sources(data, folders, noncommercial))
+    is_unshared = config.share is False and any(one.is_text_withheld for one in found.values())
+    loaded = {name: _shown(one, config.share) for name, one in found.items()}
     inputs: dict[str, Any] = {
         "answers": opened,
         "documents": folders,
         "weights": trained,
         "benchmarks": hash_benchmarks(list(loaded.values())),
     }
-    with new_folder(out, stage="score", config=config, inputs=inputs) as folder:
+    with new_folder(
+        out, stage="score", config=config, inputs=inputs, is_private=is_unshared
+    ) as folder:
         scored = [entry for system in systems for entry in _score_system(system, loaded)]
         entries = fold_orders(scored)
         everything = [*opened, *trained, *folders]
@@ -169,6 +180,11 @@ def _load_benchmarks(systems: Sequence[_System], sources: Sources) -> dict[str, 
     return loaded
 
 
+def _shown(loaded: LoadedBenchmark, share: bool | None) -> LoadedBenchmark:
+    """Return a benchmark whose texts stay out of the report, or not, as the config says."""
+    return loaded if share is None else dataclasses.replace(loaded, is_text_withheld=share)
+
+
 def _score_system(system: _System, loaded: dict[str, LoadedBenchmark]) -> list[ScoredEntry]:
     by_entry: dict[tuple[str, Method], dict[str, Answer]] = {}
     for given in system.answers:
@@ -198,6 +214,7 @@ def _report(
 ) -> Report:
     engines = {system.label: system.engine for system in systems}
     is_private = any(folder.manifest.identity.is_private for folder in everything)
+    is_shown = not is_private if config.share is None else not config.share
     with progress("採点中", "scoring", len(entries) + 1, "表") as advance:
         summaries = list[Any]()
         for entry in entries:
@@ -209,7 +226,7 @@ def _report(
     return Report(
         entries=tuple(summaries),
         comparisons=comparisons,
-        free=tuple(_free(systems, documents, is_shown=not is_private)),
+        free=tuple(_free(systems, documents, is_shown=is_shown)),
         sources=tuple(count_sources(documents)),
         removals=tuple(read_removals(documents)),
         losses=tuple(curve for folder in weights if (curve := read_loss(folder))),
@@ -289,6 +306,8 @@ def _write(
     }
     write_file(folder.path / "report.json", canonical_json(value) + b"\n")
     write_json_lines(folder.path / "items.jsonl.zst", _item_lines(entries))
+    for name, table in report_tables(report).items():
+        write_file(folder.path / name, table.encode("utf-8", "replace"))
     svgs = {name: drawn.svg.decode() for name, drawn in figures.items()}
     page = render_page(config.title, report, entries, svgs)
     write_file(folder.path / "report.html", page.encode())

@@ -157,7 +157,7 @@ def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) ->
         by_tag=_by_tag(entry, seed, n_draws),
         calibration=calibrate(rows, seed=seed, n_draws=n_draws),
         orders=summarize_orders(entry, seed=seed, n_draws=n_draws),
-        confusion=confusion_of(rows),
+        confusion=confusion_of(rows, is_text_shown=not entry.loaded.is_text_withheld),
     )
 
 
