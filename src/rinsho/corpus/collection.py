@@ -17,6 +17,7 @@ from rinsho.corpus.keys import keyed_hash, read_key
 from rinsho.corpus.licenses import is_allowed
 from rinsho.corpus.part import PartTask, plan_parts
 from rinsho.corpus.settings import CollectConfig
+from rinsho.corpus.sieve import prepare_identifiers
 from rinsho.corpus.sources import (
     UNKNOWN_LICENSE,
     Source,
@@ -155,4 +156,5 @@ def build_index(collection: Collection, scratch: Path | None, workers: Workers) 
             lambda n: advance(n / MIB),
             workers=workers,
             scratch=scratch,
+            before_join=lambda: workers.prepare(prepare_identifiers),
         )

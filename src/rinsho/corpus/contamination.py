@@ -225,6 +225,7 @@ def index_benchmarks(
     *,
     workers: Workers | None = None,
     scratch: Path | None = None,
+    before_join: Callable[[], None] = lambda: None,
 ) -> OverlapIndex:
     """Read benchmark files of any make and index their runs of characters.
 
@@ -236,6 +237,7 @@ def index_benchmarks(
         on_file: Called with the size of each file once it is read.
         workers: What reads the benchmarks, one each at a time; this process when left out.
         scratch: A folder that all workers see; a temporary one when left out.
+        before_join: Called once the files are read: joining their runs takes this process alone.
     """
     by_name: dict[str, list[Path]] = {}
     n_unread = 0
@@ -254,6 +256,7 @@ def index_benchmarks(
         ]
         largest_first = sorted(tasks, key=lambda task: -sum(p.stat().st_size for p in task.files))
         (workers or Workers()).run(largest_first, read_benchmark, on_file)
+        before_join()
         return _join(n_chars, names, [task.out for task in tasks], n_unread)
 
 

@@ -7,6 +7,8 @@ anything but which tasks there are; a worker that dies costs its task alone, whi
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import itertools
 import multiprocessing
 import os
 import queue
@@ -81,6 +83,15 @@ class Workers:
         else:
             self._run_on_pool(tasks, work, on_read)
 
+    def prepare(self, work: Callable[[], None]) -> None:
+        """Let the processes of a pool that has begun get ready for later tasks; do not wait.
+
+        Args:
+            work: A function of a module that may be called any number of times, or never.
+        """
+        if self._pool is not None:
+            self._pool.prepare(work, self._n_workers)
+
     def _run_on_pool(self, tasks: Sequence[Any], work: Work, on_read: OnRead) -> None:
         left = list(tasks)
         for _ in range(MAX_ATTEMPTS):
@@ -120,11 +131,18 @@ class _Pool:
     def close(self, *, is_failed: bool) -> None:
         self._pool.shutdown(wait=not is_failed, cancel_futures=is_failed)
 
+    def prepare(self, work: Callable[[], None], n: int) -> None:
+        with contextlib.suppress(BrokenProcessPool):  # `run` says so
+            for _ in range(n):  # none is free before it is done: each takes one, most likely
+                self._pool.submit(work)
+
     def run(self, tasks: Sequence[Any], work: Work, on_read: OnRead) -> list[Any]:
         """Run tasks until they are done or a worker dies; return those that are not done."""
-        futures = {self._pool.submit(_work_in_pool, work, task): task for task in tasks}
-        waiting = set(futures)
+        futures: list[concurrent.futures.Future[None]] = []
         try:
+            for task in tasks:
+                futures.append(self._pool.submit(_work_in_pool, work, task))
+            waiting = set(futures)
             while waiting:
                 done, waiting = concurrent.futures.wait(
                     waiting, _POLL_SECONDS, concurrent.futures.FIRST_EXCEPTION
@@ -134,7 +152,8 @@ class _Pool:
                     future.result()
         except BrokenProcessPool:
             concurrent.futures.wait(futures)
-        return [task for future, task in futures.items() if future.exception()]
+        done = [future.exception() is None for future in futures]
+        return [task for task, is_done in itertools.zip_longest(tasks, done) if not is_done]
 
     def _tell(self, on_read: OnRead) -> None:
         while True:

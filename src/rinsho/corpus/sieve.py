@@ -20,7 +20,7 @@ from rinsho.corpus.quality import Scorer, open_scorer
 from rinsho.corpus.rules import Judge, open_rules
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sources import SourceConfig, joined
-from rinsho.text.identifier_kinds import IdentifierKind, Replacement
+from rinsho.text.identifier_kinds import PUBLIC_TEXT_KINDS, IdentifierKind, Replacement
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +123,13 @@ class Sieve:
         kept = dataclasses.replace(document, text=text)
         n_chars = len(document.text) - len(text)
         return Judged(kept, Counter(), tuple(overlaps), n_passages, n_chars)
+
+
+def prepare_identifiers() -> None:
+    """Compile the rules for identifiers, which takes a second, before the first text is there."""
+    from rinsho.text.identifiers import find_identifiers
+
+    find_identifiers("", PUBLIC_TEXT_KINDS)
 
 
 def _without_identifiers(
