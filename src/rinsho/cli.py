@@ -20,6 +20,7 @@ from rinsho.cli_options import (
     print_json,
 )
 from rinsho.cli_stages import stages
+from rinsho.cli_supervised import supervised
 from rinsho.cli_use import use
 from rinsho.errors import Language, MissingDependency, RinshoError, default_language
 
@@ -184,6 +185,7 @@ def _names_of_group(group: str) -> list[str]:
 
 app.add_typer(stages)
 app.add_typer(use)
+app.add_typer(supervised)
 app.add_typer(data_commands, name="data", rich_help_panel="Data")
 
 

@@ -40,7 +40,7 @@ def list_data(data: DataOption = None, json: JsonOption = False) -> None:
     from rinsho.evaluation.catalogue import list_benchmarks
 
     if data is not None:
-        _require_folder(data, "rinsho data list")
+        require_folder(data, "rinsho data list")
     for dataset in read_catalog():
         if json:
             print_json({"entry": "dataset", **_summary(dataset, data)})
@@ -48,7 +48,7 @@ def list_data(data: DataOption = None, json: JsonOption = False) -> None:
             print(_line(dataset, data))
     for benchmark in list_benchmarks():
         if json:
-            print_json({"entry": "benchmark", **_public(benchmark)})
+            print_json({"entry": "benchmark", **public(benchmark)})
         else:
             terms = f"{benchmark.license}{' (NC)' if benchmark.is_noncommercial else ''}"
             print(f"{benchmark.name:<26} {benchmark.form:<11} {terms}")
@@ -92,7 +92,7 @@ def check_data(
     from rinsho.datasets.catalog import find_datasets
     from rinsho.datasets.presence import check_files, unknown_files
 
-    folder = _require_folder(data, "rinsho data check")
+    folder = require_folder(data, "rinsho data check")
     datasets = find_datasets(names or ())
     total = sum(dataset.n_bytes for dataset in datasets) / 2**20
     with progress("確認中", "checking", total, "MiB") as advance:
@@ -109,34 +109,6 @@ def check_data(
         _print_differences(wrong, len(checked))
     if wrong:
         raise typer.Exit(1)
-
-
-@data.command("leaks")
-def show_leaks(
-    data: DataOption = None, noncommercial: NoncommercialOption = False, json: JsonOption = False
-) -> None:
-    """Count what pools of JMED-LLM give away of its official tests, and tests of one another.
-
-    Texts are compared, not ids: there are none. No text is printed.
-    """
-    from rinsho.evaluation.benchmark import Sources
-    from rinsho.evaluation.leaks import find_leaks, shared_documents
-
-    sources = Sources(_require_folder(data, "rinsho data leaks"), noncommercial=noncommercial)
-    for leak in find_leaks(sources):
-        if json:
-            print_json(_public(leak))
-        else:
-            print(
-                f"{leak.test:<15} in {leak.pool:<6} {leak.n_test_rows_in_pool:>4} rows there, "
-                f"{leak.n_test_rows_leaking:>3} leak; without its documents {leak.n_rows_left} of "
-                f"{leak.n_pool_rows} rows are left"
-            )
-    for (one, other), n_shared in shared_documents(sources, is_linked=True).items():
-        if json:
-            print_json({"test": one, "other_test": other, "n_shared_documents": n_shared})
-        else:
-            print(f"{one} and {other} share {n_shared} documents")
 
 
 @data.command("fetch")
@@ -279,11 +251,11 @@ def _benchmark(name: str, data: Path | None) -> dict[str, Any]:
     from rinsho.evaluation.catalogue import describe_benchmark
 
     benchmark = describe_benchmark(name, Sources(data))
-    shown = _public(benchmark)
+    shown = public(benchmark)
     if benchmark.official:
-        shown["official"] = _public(benchmark.official)
+        shown["official"] = public(benchmark.official)
     if benchmark.pass_marks:
-        shown["pass_marks"] = _public(benchmark.pass_marks)
+        shown["pass_marks"] = public(benchmark.pass_marks)
     shown["files"] = [how_to_get(path) for path in benchmark.files]
     if data is not None:
         shown["n_present"] = sum((data / path).is_file() for path in benchmark.files)
@@ -300,7 +272,8 @@ def _benchmarks_on(paths: Sequence[str]) -> list[Benchmark]:
     ]
 
 
-def _public(value: Any) -> dict[str, Any]:
+def public(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that can be printed."""
     import dataclasses
 
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -335,7 +308,7 @@ def _print_differences(wrong: Sequence[tuple[str, str]], n_checked: int) -> None
 def _print_fetched(result: Fetched, json: bool) -> None:
     if json:
         codes = [{"code": error.code, "where": error.where} for error in result.failed]
-        print_json({**_public(result), "failed": codes, "is_complete": result.is_complete})
+        print_json({**public(result), "failed": codes, "is_complete": result.is_complete})
         return
     done = f"{result.n_fetched} fetched ({result.n_bytes / 1e6:.2f} MB), {result.n_present} there"
     left = f", {len(result.failed)} failed" if result.failed else ""
@@ -343,7 +316,8 @@ def _print_fetched(result: Fetched, json: bool) -> None:
     print(f"{result.dataset}: {done}{left}, of {result.n_files} files")
 
 
-def _require_folder(data: Path | None, where: str) -> Path:
+def require_folder(data: Path | None, where: str) -> Path:
+    """Return the data folder; refuse to go on without one."""
     from rinsho.errors import DataFolderMissing, PathMissing
 
     if data is None:

@@ -725,6 +725,21 @@ class ShotsMissing(EvaluationError):
     hint_en = "ask for NAME@{found}-shot or fewer: questions of a test are never shown"
 
 
+class TrainingHoldsTest(EvaluationError):
+    """Training data that hold documents of a test."""
+
+    code = "E008"
+    ja = (
+        "学習データにテストの文書が入っています: {where}（テスト {found} 件、学習側 {expected} 件）"
+    )
+    en = (
+        "training data hold documents of a test: {where} "
+        "({found} rows of the test, {expected} records of the training data)"
+    )
+    hint_ja = "挙げた記録を除くか、`rinsho data splits` の disjoint か grouped を使ってください"
+    hint_en = "take the listed records out, or use disjoint or grouped of `rinsho data splits`"
+
+
 class ServingError(RinshoError):
     """The server and the one-shot commands."""
 

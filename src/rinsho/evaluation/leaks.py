@@ -10,14 +10,16 @@ from __future__ import annotations
 import csv
 import difflib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rinsho.evaluation.benchmark import Sources
+from rinsho.errors import TrainingHoldsTest
+from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.benchmark_file import find_file
 from rinsho.evaluation.jmed_llm import document_key, document_text
 
 _ALIKE = 0.99
+_SHORTEST_PART = 20  # characters: shorter test texts stand in others by chance
 # test file, pool file
 PAIRS = (
     ("crade", "CRADE"),
@@ -106,11 +108,7 @@ def link_documents(groups: Sequence[Sequence[PoolRow]]) -> dict[str, str]:
 
     Only texts whose lengths and characters allow it are compared.
     """
-    texts = {
-        row.document: "".join(unicodedata.normalize("NFKC", document_text(row.question)).split())
-        for rows in groups
-        for row in rows
-    }
+    texts = {row.document: _folded(document_text(row.question)) for rows in groups for row in rows}
     keys = sorted(texts, key=lambda key: (len(texts[key]), key))
     linked = {key: key for key in keys}
     for place, key in enumerate(keys):
@@ -147,3 +145,62 @@ def shared_documents(sources: Sources, *, is_linked: bool) -> Mapping[tuple[str,
         for place, one in enumerate(names)
         for other in names[place + 1 :]
     }
+
+
+# -------------------------------------------------------------------------- any training data
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLeak:
+    """A test document that stands in a training text."""
+
+    item: str  # the first test item about it
+    n_items: int  # of the test, about the same document
+    training: str  # the id of the training text
+
+
+def find_training_leaks(
+    texts: Iterable[tuple[str, str]], items: Sequence[Item]
+) -> list[TrainingLeak]:
+    """Return where training texts are, hold or nearly equal the document of a test item.
+
+    Args:
+        texts: Ids and training texts: documents, or whole prompts that hold them.
+        items: The test; an item without a document is its question.
+    """
+    of_document: dict[str, list[Item]] = {}
+    for item in items:
+        document = _folded(document_text(item.question)) or _folded(item.question)
+        of_document.setdefault(document, []).append(item)
+    return [
+        TrainingLeak(tested[0].id, len(tested), id_)
+        for id_, text in texts
+        for training in [_folded(text)]
+        for document, tested in of_document.items()
+        if _stands_in(document, training)
+    ]
+
+
+def refuse_training_leaks(leaks: Sequence[TrainingLeak], where: str) -> None:
+    """Refuse training data that hold a test document.
+
+    Raises:
+        TrainingHoldsTest: There is a leak; the message counts, and names no text.
+    """
+    if leaks:
+        n_rows = sum({leak.item: leak.n_items for leak in leaks}.values())
+        n_records = len({leak.training for leak in leaks})
+        raise TrainingHoldsTest(where=where, found=n_rows, expected=n_records)
+
+
+def _stands_in(document: str, training: str) -> bool:
+    if document == training:
+        return True
+    if len(document) < _SHORTEST_PART:
+        return False
+    is_near = len(document) * _ALIKE <= len(training) <= len(document) / _ALIKE
+    return document in training or (is_near and _is_alike(document, training))
+
+
+def _folded(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split())
