@@ -158,6 +158,17 @@ def extract(
         Path | None, typer.Option("--model", help="weights with a head; none: dictionary")
     ] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="repeat each text")] = False,
+    form: Annotated[
+        str,
+        typer.Option("--as", help="lines (default), jsonl, brat, conll, doccano, csv or fhir"),
+    ] = "lines",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="file, or folder for brat; needed but for lines")
+    ] = None,
+    group_field: Annotated[
+        str | None, typer.Option("--group-field", help="patient: kept in jsonl and fhir")
+    ] = None,
+    data: DataOption = None,
     format_: FormatOption = "auto",
     encoding: EncodingOption = "auto",
     text_field: TextFieldOption = "text",
@@ -165,13 +176,40 @@ def extract(
     """Find diseases, symptoms, drugs, doses, tests, values and body parts; JSON lines out.
 
     A head over whole texts adds its answers. Offsets are code points of the text as it was given.
-    Works without any model.
+    Works without any model. `--as jsonl` is what `finetune` reads; correct it by hand first (the
+    page of `serve`, brat, doccano), and bring it back with `rinsho annotations`.
     """
     from rinsho.clinical.extract import extract_notes, load_extractor, to_json_line
+    from rinsho.clinical.extract_output import OUTPUT_FORMS, write_extractions
 
-    notes = _read_notes(files, format_, encoding, text_field)
-    for extraction in extract_notes(load_extractor(model), notes):
+    checked = _one_of("--as", form, ("lines", *OUTPUT_FORMS))
+    notes = _read_notes(files, format_, encoding, text_field, group_field)
+    found = extract_notes(load_extractor(model), notes)
+    if checked != "lines":
+        n_notes = write_extractions(found, checked, _needed("--out", out), data)
+        print(f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check")
+        return
+    for extraction in found:
         print(to_json_line(extraction, with_text=with_text), flush=True)
+
+
+@use.command("annotations", rich_help_panel=USE)
+def convert_annotations(
+    files: Annotated[
+        list[Path], typer.Argument(help="JSON lines (ours or doccano's), .conll, brat folders")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="file, or folder for brat")],
+    form: Annotated[str, typer.Option("--as", help="jsonl, brat, conll, doccano or csv")] = "jsonl",
+) -> None:
+    """Bring annotated notes from one tool to another; `jsonl` is what `finetune` learns from.
+
+    Texts stay as they are, character by character, line ends too.
+    """
+    from rinsho.clinical.annotations import FORMS, read_annotations
+    from rinsho.clinical.extract_output import write_notes
+
+    checked = _one_of("--as", form, FORMS)
+    print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
 
 
 @use.command(rich_help_panel=USE)
@@ -263,6 +301,14 @@ def codes(
     notes = _read_notes(files, format_, encoding, text_field)
     for extraction in extract_notes(load_extractor(model), notes):
         print(text_line(index, extraction, candidates), flush=True)
+
+
+def _needed(option: str, value: Path | None) -> Path:
+    from rinsho.errors import InvalidValue
+
+    if value is None:
+        raise InvalidValue(where=option, found="nothing", expected="a file or folder")
+    return value
 
 
 def _at_most_one(options: Sequence[str]) -> None:

@@ -1,0 +1,177 @@
+"""Mentions as a FHIR R4 bundle: statements of a program about a text, never confirmed facts.
+
+Every Condition is `unconfirmed` (`provisional` where the text suspects it, `refuted` where it
+denies it), and a Provenance names the program, its version, the engine and the text. The forms are
+those of JP Core; conformance to its profiles is not claimed: they ask for the patient, who is known
+to the hospital alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid5
+
+from rinsho import __version__
+from rinsho.clinical.codes import CodeIndex, Coding, code_spans
+from rinsho.clinical.extract import Extraction
+from rinsho.clinical.notes import Note
+from rinsho.text.spans import Span
+
+_SPACE = UUID("6f0a3b52-3a55-5c3e-9a0b-6f2f3c1f7a10")  # of rinsho's own identifiers
+_TERMS = "http://terminology.hl7.org/CodeSystem/"
+_OFFSETS = "urn:rinsho:offsets"  # start and end in code points of the text
+_STATUS = {"present": "unconfirmed", "suspected": "provisional", "negated": "refuted"}
+_SYSTEMS = {
+    "ICD-10": "http://hl7.org/fhir/sid/icd-10",
+    "薬価基準": "urn:oid:1.2.392.100495.20.1.72",  # 薬価基準収載医薬品コード
+}
+_N_PRODUCT = 12  # characters; a shorter code of the price list is a group of products
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
+def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[str, Any]:
+    """Return the bundle of one note: the text, its diseases, symptoms, drugs and tests, and whence.
+
+    The same note gives the same bundle. Without a patient's identifier the subject is left unnamed.
+
+    Args:
+        extraction: A note and its mentions.
+        index: Codes for those whose lists agree on the very name; None: words alone.
+    """
+    note = extraction.note
+    text_url = _url(note.id, "text")
+    codes = dict(code_spans(index, note.text, extraction.spans)) if index else {}
+    made: list[tuple[str, dict[str, Any]]] = []
+    values = _values(extraction.spans)
+    for number, span in enumerate(extraction.spans):
+        kind = _RESOURCES.get(span.label)
+        if kind is None:
+            continue
+        fields = {"subject": _subject(note.group), **_coded(span, note.text, codes.get(span, ()))}
+        resource = kind(span, fields, note.text, values.get(span))
+        resource["extension"] = [_offsets(span)]
+        made.append((_url(note.id, f"{number}"), resource))
+    document = _document(note, _subject(note.group))
+    provenance = _provenance([url for url, _ in made], text_url, extraction.engine)
+    entries = [(text_url, document), *made]
+    if made:
+        entries.append((_url(note.id, "provenance"), provenance))
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"fullUrl": url, "resource": resource} for url, resource in entries],
+    }
+
+
+def to_json_line(extraction: Extraction, index: CodeIndex | None = None) -> str:
+    """Return one bundle on a line, as bulk FHIR (ndjson) has it."""
+    return json.dumps(to_bundle(extraction, index), ensure_ascii=False)
+
+
+def _url(note_id: str, name: str) -> str:
+    return f"urn:uuid:{uuid5(_SPACE, f'{note_id}/{name}')}"
+
+
+def _subject(group: str | None) -> dict[str, Any]:
+    return {"identifier": {"value": group}} if group else {"display": "not named by the text"}
+
+
+def _coded(span: Span, text: str, codings: Sequence[Coding]) -> dict[str, Any]:
+    """Return the words as they stand, and the codes that lists agree on."""
+    coding = [
+        {"system": _SYSTEMS[one.system], "code": one.code, "display": one.candidates[0].name}
+        for one in codings
+        if one.code and one.system in _SYSTEMS and _is_whole(one)
+    ]
+    words = text[span.start : span.end]
+    return {"code": {**({"coding": coding} if coding else {}), "text": words}}
+
+
+def _is_whole(coding: Coding) -> bool:
+    return coding.system != "薬価基準" or len(coding.code) == _N_PRODUCT
+
+
+def _condition(span: Span, fields: dict[str, Any], text: str, value: Span | None) -> dict[str, Any]:
+    status = _STATUS.get(span.certainty, "unconfirmed")
+    system = f"{_TERMS}condition-ver-status"
+    return {
+        "resourceType": "Condition",
+        "verificationStatus": {"coding": [{"system": system, "code": status}]},
+        **fields,
+    }
+
+
+def _medication(span: Span, fields: dict[str, Any], text: str, dose: Span | None) -> dict[str, Any]:
+    written = [{"text": text[dose.start : dose.end]}] if dose else []
+    return {
+        "resourceType": "MedicationStatement",
+        "status": "unknown",
+        "medicationCodeableConcept": fields["code"],
+        "subject": fields["subject"],
+        **({"dosage": written} if written else {}),
+    }
+
+
+def _observation(
+    span: Span, fields: dict[str, Any], text: str, value: Span | None
+) -> dict[str, Any]:
+    result = {"valueString": text[value.start : value.end]} if value else {}
+    return {"resourceType": "Observation", "status": "preliminary", **fields, **result}
+
+
+_RESOURCES = {
+    "disease": _condition,
+    "symptom": _condition,
+    "drug": _medication,
+    "test": _observation,
+}
+_BELONGS = {"drug": "dose", "test": "value"}
+
+
+def _values(spans: Sequence[Span]) -> dict[Span, Span]:
+    """Return the dose of each drug and the value of each test: the next mention, if it is one."""
+    pairs = itertools.pairwise(spans)
+    return {one: after for one, after in pairs if _BELONGS.get(one.label) == after.label}
+
+
+def _offsets(span: Span) -> dict[str, Any]:
+    low, high = {"value": span.start}, {"value": span.end}
+    return {"url": _OFFSETS, "valueRange": {"low": low, "high": high}}
+
+
+def _document(note: Note, subject: dict[str, Any]) -> dict[str, Any]:
+    """Name the text without repeating it: the hospital's record holds it."""
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": subject,
+        "content": [
+            {
+                "attachment": {
+                    "contentType": "text/plain; charset=utf-8",
+                    "title": note.id,
+                    "size": len(note.text.encode("utf-8", "replace")),
+                }
+            }
+        ],
+    }
+
+
+def _provenance(targets: Sequence[str], text_url: str, engine: str) -> dict[str, Any]:
+    role = {"system": f"{_TERMS}provenance-participant-type", "code": "assembler"}
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": url} for url in targets],
+        # The same note gives the same bundle: the time of the run is in the hospital's own log.
+        "_recorded": {"extension": [{"url": _ABSENT, "valueCode": "not-applicable"}]},
+        "agent": [
+            {
+                "type": {"coding": [role]},
+                "who": {"display": f"rinsho {__version__}, engine {engine}"},
+            }
+        ],
+        "entity": [{"role": "source", "what": {"reference": text_url}}],
+    }

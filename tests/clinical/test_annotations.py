@@ -1,0 +1,126 @@
+"""Annotations in other tools' formats: what is written is read back as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rinsho.clinical.annotations import (
+    AnnotatedNote,
+    AnnotationForm,
+    read_annotations,
+    write_annotations,
+)
+from rinsho.clinical.notes import Note
+from rinsho.errors import BrokenRecord, PathMissing, UnknownFormat
+from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
+
+PIECES = ["肺炎", "発熱", "か\u3099", "葛\U000e0100", "😀", "𠮷", "\r\n", "\n", "、", "\t", "#"]
+READ_BACK: tuple[AnnotationForm, ...] = ("jsonl", "doccano", "conll", "brat")
+SUFFIX = {"jsonl": "x.jsonl", "doccano": "x.jsonl", "conll": "x.conll", "brat": "folder"}
+
+
+@st.composite
+def annotated(draw: st.DrawFn) -> AnnotatedNote:
+    text = "".join(draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12)))
+    text = "頭" + text + "尾"
+    spans: list[Span] = []
+    for _ in range(draw(st.integers(0, 5))):
+        start = draw(st.integers(0, len(text) - 1))
+        end = draw(st.integers(start + 1, len(text)))
+        inner = text[start:end]
+        if inner.strip("\r\n") == inner:  # brat marks no line end at a border
+            label, certainty = draw(st.sampled_from(LABELS)), draw(st.sampled_from(CERTAINTIES))
+            spans.append(Span(start, end, label, certainty))
+    return AnnotatedNote(Note("n-1", text), sort_spans(spans))
+
+
+@pytest.mark.parametrize("form", READ_BACK)
+@settings(max_examples=40, deadline=None)
+@given(one=annotated())
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, form: AnnotationForm, one: AnnotatedNote
+) -> None:
+    out = tmp_path_factory.mktemp("out") / SUFFIX[form]
+    assert write_annotations([one], form, out) == 1
+    (back,) = read_annotations([out])
+    assert back.note.text == one.note.text
+    assert back.spans == one.spans
+
+
+def test_several_notes_stay_apart_and_in_order(tmp_path: Path) -> None:
+    notes = [AnnotatedNote(Note(f"../{n}", "肺炎。"), (Span(0, 2, "disease"),)) for n in range(3)]
+    for form in READ_BACK:
+        out = tmp_path / form / SUFFIX[form]
+        out.parent.mkdir()
+        assert write_annotations(notes, form, out) == 3
+        assert len(list(read_annotations([out]))) == 3
+        written = [path for path in out.parent.rglob("*") if path.is_file()]
+        assert all(out.parent in path.resolve().parents for path in written)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(READ_BACK)
+
+
+def test_brat_counts_code_points_and_splits_at_line_ends(tmp_path: Path) -> None:
+    text = "𠮷田\r\n肺炎"
+    write_annotations([AnnotatedNote(Note("a", text), (Span(0, 6, "disease"),))], "brat", tmp_path)
+    (marks,) = tmp_path.glob("*.ann")
+    assert marks.read_text("utf-8") == "T1\tdisease 0 2;4 6\t𠮷田 肺炎\n"
+
+
+def test_csv_is_for_excel_in_japan(tmp_path: Path) -> None:
+    text = "=1+1 𠮷田"
+    spans = (Span(0, 4, "disease"), Span(5, 7, "symptom", "negated"))
+    out = tmp_path / "x.csv"
+    write_annotations([AnnotatedNote(Note("日", text), spans)], "csv", out)
+    rows = out.read_bytes().decode("cp932").split("\r\n")
+    assert rows[1] == "日,0,4,disease,present,'=1+1"
+    assert rows[2] == "日,5,7,symptom,negated,&#134071;田"
+
+
+def test_layers_hold_nested_spans(tmp_path: Path) -> None:
+    spans = (Span(0, 2, "body_part"), Span(0, 4, "disease"))
+    out = tmp_path / "x.conll"
+    write_annotations([AnnotatedNote(Note("a", "肺炎肺炎"), sort_spans(spans))], "conll", out)
+    assert out.read_text("utf-8").splitlines()[1] == '"肺"\tB-disease\tB-body_part'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.jsonl", '{"text": "秘密", "spans": [{"start": 0, "end": 9, "label": "d"}]}'),
+        ("x.jsonl", '{"text": "秘密", "spans": [{"start": 0}]}'),
+        ("x.jsonl", '{"text": "秘密"}'),
+        ("x.jsonl", '{"text": "秘密", "label": [[0, 1]]}'),
+        ("x.jsonl", "秘密"),
+        ("x.conll", "秘密\n\n"),
+    ],
+)
+def test_a_broken_file_is_named_by_its_place_alone(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BrokenRecord) as caught:
+        list(read_annotations([path]))
+    assert "input 1" in str(caught.value)
+    assert "秘密" not in str(caught.value)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text("")
+    with pytest.raises(UnknownFormat):
+        list(read_annotations([tmp_path / "x.xml"]))
+    with pytest.raises(PathMissing):
+        list(read_annotations([tmp_path / "none.jsonl"]))
+
+
+def test_our_json_lines_are_examples_for_finetuning(tmp_path: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    write_annotations([AnnotatedNote(Note("a", "肺炎"), (Span(0, 2, "disease"),))], "jsonl", out)
+    from rinsho.training.examples import read_examples
+
+    (example,) = read_examples([out])
+    assert list(example.answers.values()) == [(Span(0, 2, "disease", "present"),)]
+    assert json.loads(out.read_text("utf-8"))["id"] == "a"

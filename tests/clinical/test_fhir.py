@@ -1,0 +1,72 @@
+"""FHIR bundles: valid R4, what the text says and no more, and the same for the same note."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from rinsho.clinical.code_output import open_index
+from rinsho.clinical.extract import Extraction, load_extractor
+from rinsho.clinical.fhir import to_bundle, to_json_line
+from rinsho.clinical.notes import Note
+
+TEXT = "𠮷田医院より紹介。胃癌の疑い。発熱なし。\r\nＣＲＰ 3.2mg/dL。アムロジピン5mgを内服。"
+
+
+@pytest.fixture(scope="module")
+def extraction() -> Extraction:
+    extractor = load_extractor(None)
+    return Extraction(Note("n", TEXT, "p-7"), extractor.spans(TEXT), extractor.name)
+
+
+def resources(extraction: Extraction, kind: str) -> list[dict[str, object]]:
+    entries = to_bundle(extraction, open_index(None))["entry"]
+    return [one["resource"] for one in entries if one["resource"]["resourceType"] == kind]
+
+
+def test_the_bundle_is_valid_r4(extraction: Extraction) -> None:
+    bundle = Bundle.model_validate_json(to_json_line(extraction, open_index(None)))
+    kinds = [entry.resource.get_resource_type() for entry in bundle.entry]
+    assert kinds[0] == "DocumentReference"
+    assert kinds[-1] == "Provenance"
+    assert {"Condition", "MedicationStatement", "Observation"} < set(kinds)
+
+
+def test_no_condition_is_confirmed(extraction: Extraction) -> None:
+    said = {
+        one["code"]["text"]: one["verificationStatus"]["coding"][0]["code"]
+        for one in resources(extraction, "Condition")
+    }
+    assert said == {"胃癌": "provisional", "発熱": "refuted"}
+
+
+def test_codes_offsets_doses_and_values_go_with_their_words(extraction: Extraction) -> None:
+    cancer = next(c for c in resources(extraction, "Condition") if c["code"]["text"] == "胃癌")
+    assert cancer["code"]["coding"][0]["code"] == "C16.9"
+    place = cancer["extension"][0]["valueRange"]
+    assert TEXT[place["low"]["value"] : place["high"]["value"]] == "胃癌"
+    (drug,) = resources(extraction, "MedicationStatement")
+    assert drug["dosage"] == [{"text": "5mg"}]
+    (test,) = resources(extraction, "Observation")
+    assert (test["code"]["text"], test["valueString"]) == ("ＣＲＰ", "3.2mg/dL")
+
+
+def test_whence_is_said_and_the_text_is_not_repeated(extraction: Extraction) -> None:
+    (provenance,) = resources(extraction, "Provenance")
+    assert "rinsho" in provenance["agent"][0]["who"]["display"]
+    assert "dictionary" in provenance["agent"][0]["who"]["display"]
+    assert "紹介" not in to_json_line(extraction)
+
+
+def test_the_same_note_gives_the_same_bundle(extraction: Extraction) -> None:
+    assert to_json_line(extraction) == to_json_line(extraction)
+    urls = [entry["fullUrl"] for entry in to_bundle(extraction)["entry"]]
+    assert len(set(urls)) == len(urls)
+
+
+def test_an_empty_note_is_a_document_alone() -> None:
+    bundle = to_bundle(Extraction(Note("n", ""), (), "dictionary"))
+    assert [entry["resource"]["resourceType"] for entry in bundle["entry"]] == ["DocumentReference"]
+    Bundle.model_validate_json(json.dumps(bundle))
