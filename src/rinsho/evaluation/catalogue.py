@@ -15,10 +15,9 @@ from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.igakuqa119 import IGAKUQA119
 from rinsho.evaluation.jglue import JGLUE
 from rinsho.evaluation.jmed_llm import JMED_LLM
-from rinsho.evaluation.jmedbench import JMEDBENCH
 from rinsho.evaluation.jmmlu import JMMLU
 from rinsho.evaluation.keepha import KEEPHA
-from rinsho.evaluation.legacy_benchmarks import LEGACY, SETS, templates_of
+from rinsho.evaluation.legacy_harness import LEGACY
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.sogocheck import SOGOCHECK
@@ -42,7 +41,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         *SOGOCHECK,
         *KEEPHA,
         *JGLUE,
-        *JMEDBENCH,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
@@ -50,23 +48,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         *TEXTS,
     )
 }
-# Every template, in the languages that a set is supplied in: `legacy-igakuqa`, `legacy-medqa-4op`.
-LEGACY_GROUPS = {
-    f"legacy-{name}": tuple(
-        f"{one.title}/{template}"
-        for one in SETS
-        if one.name == name and one.n_items is not None
-        for template in templates_of(one)
-    )
-    for name in dict.fromkeys(one.name for one in SETS)
-}
 # A name that stands for several; what needs a switch or is not supplied is left out.
 GROUPS: dict[str, tuple[str, ...]] = {
     "jmed-llm": tuple(
         b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
     ),
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
-    **LEGACY_GROUPS,
+    "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
     "jglue": tuple(b.name for b in JGLUE),
     "keepha": tuple(b.name for b in KEEPHA),
