@@ -9,9 +9,10 @@ import random
 
 import pytest
 
+from rinsho.errors import BenchmarkMissing, BrokenRecord
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item, Sources
-from rinsho.evaluation.catalogue import load_benchmark
+from rinsho.evaluation.catalogue import BENCHMARKS, GROUPS, load_benchmark
 from rinsho.evaluation.legacy_harness import (
     TEMPLATES,
     gold_text,
@@ -172,3 +173,46 @@ def test_silence_and_right_letters_score_as_published(
     assert round(gold["accuracy"] * n_items) == n_items - n_gold_wrong
     n_broken = {"ja": 0, "en": 1}[language]  # an option with a line break in it
     assert round(gold["exact_match"] * n_items) == n_items - n_broken
+
+
+def test_every_set_is_asked_by_the_templates_that_can_ask_it():
+    assert len(GROUPS["legacy-igakuqa"]) == 20
+    assert len(GROUPS["legacy-medqa"]) == 10
+    assert len(GROUPS["legacy-medqa-4op"]) == len(GROUPS["legacy-mmlu"]) == 9
+    names = [name for group, names in GROUPS.items() if "legacy" in group for name in names]
+    assert not any("meditron_five" in name for name in names if "4op" in name or "mmlu" in name)
+    assert all(BENCHMARKS[name].methods == ("official",) for name in names)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "n_items"),
+    [("medqa-en", 1269), ("medqa-4op-en", 1269), ("medmcqa-en", 4183), ("mmlu-en", 1084),
+     ("jmmlu-ja", 1697)],
+)  # fmt: skip
+def test_questions_beyond_the_length_are_dropped(name, n_items, data_folder):
+    loaded = load_benchmark(f"legacy-{name}/alpaca", Sources(data_folder))
+    assert len(loaded.items) == n_items
+    longest = {"en": 2048, "ja": 1024}[name[-2:]]
+    assert max(len(item.question) for item in loaded.items) <= longest
+
+
+@pytest.mark.data
+def test_the_japanese_medqa_is_missing_and_the_error_names_its_file(data_folder):
+    for name in ("jmedbench/medqa", "legacy-medmcqa-ja/alpaca_ja"):
+        with pytest.raises(BenchmarkMissing, match=r"eval/jmedbench/med\w+/test.jsonl"):
+            load_benchmark(name, Sources(data_folder))
+
+
+def test_the_documented_form_of_jmedbench_is_read(tmp_path):
+    path = tmp_path / "eval" / "jmedbench" / "medqa" / "test.jsonl"
+    path.parent.mkdir(parents=True)
+    row = {"sample_id": "q1", "question": "どれか。", "options": list(KIDNEY), "answer_idx": 2,
+           "n_options": 5, "metadata": {}}  # fmt: skip
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    (item,) = load_benchmark("jmedbench/medqa", Sources(tmp_path)).items
+    assert (item.id, item.choices, item.gold) == ("q1", KIDNEY, ("C",))
+    for wrong in ({"answer_idx": 5}, {"answer_idx": None}, {"options": []}):
+        path.write_text(json.dumps(row | wrong) + "\n", encoding="utf-8")
+        with pytest.raises(BrokenRecord, match="line 1"):
+            load_benchmark("jmedbench/medqa", Sources(tmp_path))

@@ -179,12 +179,12 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
         raise ModelCannot(
             where=benchmark.name, found=f"engine {config.engine}", expected=", ".join(able)
         )
+    wanted = benchmark.benchmark.methods or config.methods
     return tuple(
         method
         for method in possible
-        if (method in ("extraction", "head") or method in config.methods)
+        if (method in ("extraction", "head") or method in wanted)
         and (method != "official" or benchmark.benchmark.official)
-        and (not benchmark.benchmark.methods or method in benchmark.benchmark.methods)
     )
 
 

@@ -15,14 +15,13 @@ from rinsho.evaluation.igakuqa import IGAKUQA
 from rinsho.evaluation.igakuqa119 import IGAKUQA119
 from rinsho.evaluation.jglue import JGLUE
 from rinsho.evaluation.jmed_llm import JMED_LLM
+from rinsho.evaluation.jmedbench import JMEDBENCH
 from rinsho.evaluation.jmmlu import JMMLU
 from rinsho.evaluation.keepha import KEEPHA
-from rinsho.evaluation.legacy_harness import LEGACY
+from rinsho.evaluation.legacy_benchmarks import LEGACY, SETS, templates_of
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.sogocheck import SOGOCHECK
-from rinsho.evaluation.split_folder import PREFIX as SPLIT
-from rinsho.evaluation.split_folder import describe_split
 from rinsho.evaluation.texts import TEXTS
 from rinsho.evaluation.variants import expand_variant, join_name, split_name, vary
 from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
@@ -41,6 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         *SOGOCHECK,
         *KEEPHA,
         *JGLUE,
+        *JMEDBENCH,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,
@@ -48,13 +48,23 @@ BENCHMARKS: dict[str, Benchmark] = {
         *TEXTS,
     )
 }
+# Every template, in the languages that a set is supplied in: `legacy-igakuqa`, `legacy-medqa-4op`.
+LEGACY_GROUPS = {
+    f"legacy-{name}": tuple(
+        f"{one.title}/{template}"
+        for one in SETS
+        if one.name == name and one.n_items is not None
+        for template in templates_of(one)
+    )
+    for name in dict.fromkeys(one.name for one in SETS)
+}
 # A name that stands for several; what needs a switch or is not supplied is left out.
 GROUPS: dict[str, tuple[str, ...]] = {
     "jmed-llm": tuple(
         b.name for b in JMED_LLM if not b.is_noncommercial and b.name != "jmed-llm/rrtnm"
     ),
     "igakuqa": tuple(b.name for b in IGAKUQA if b.language == "ja"),
-    "legacy-igakuqa": tuple(b.name for b in LEGACY),  # the table of templates and languages
+    **LEGACY_GROUPS,
     "medllm-qa": tuple(b.name for b in MEDLLM_QA if not b.is_noncommercial),
     "jglue": tuple(b.name for b in JGLUE),
     "keepha": tuple(b.name for b in KEEPHA),
@@ -100,8 +110,8 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
     """Return one benchmark: what it is, its license, what it needs.
 
     Args:
-        name: Its name; `own/NAME` and `split/NAME` are described in the data folder; a word after
-            an @ names a variant: other orders of the options, demonstrations.
+        name: Its name; `own/NAME` is described in the data folder; a word after an @ names a
+            variant: other orders of the options, demonstrations.
         sources: Where to look for that description.
 
     Raises:
@@ -112,8 +122,6 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
         return vary(describe_benchmark(base, sources), variant)
     if name.startswith(PREFIX):
         return read_own(name, sources or Sources())
-    if name.startswith(SPLIT):
-        return describe_split(name, sources or Sources())
     if name not in BENCHMARKS:
         raise UnknownBenchmark(found=name, expected=nearest(name, [*BENCHMARKS, *GROUPS]))
     return BENCHMARKS[name]

@@ -31,6 +31,7 @@ from rinsho.evaluation.benchmark import (
     Sources,
 )
 from rinsho.evaluation.benchmark_file import read_lines, require_unique, to_letters
+from rinsho.evaluation.parse import why_unanswerable
 
 Language = Literal["ja", "en"]
 EXAMS = {2018: 112, 2019: 113, 2020: 114, 2021: 115}
@@ -108,12 +109,13 @@ def _to_item(
     either = answers[0].split(" or ")  # 112B30 accepts one of two
     points = int(question["points"])
     lettered = [to_letters([one], len(choices), where) for one in either] if choices else []
+    gold = _gold(answers, lettered, len(choices), where)
     return Item(
         number,
         "choice" if choices else "number",
         str(text[f"problem_text{end}"]),
         choices,
-        _gold(answers, lettered, len(choices), where),
+        gold,
         document=documents.get(number, number),
         tag=str(metadata["category"]),
         source="igakuqa",
@@ -123,9 +125,15 @@ def _to_item(
         prohibited=prohibited_letters(metadata["kinki"]),
         also_prohibited=_full_width_prohibited(metadata["kinki"]),
         has_image=not question["text_only"],
-        excluded="" if points else "taken out by the examiners",
+        excluded=_why_excluded(points, str(text[f"problem_text{end}"]), gold if choices else ()),
         wording=language,
     )
+
+
+def _why_excluded(points: int, question: str, gold: tuple[str, ...]) -> str:
+    if not points:
+        return "taken out by the examiners"
+    return why_unanswerable(question, gold) if gold else ""
 
 
 def _gold(
@@ -303,7 +311,7 @@ def _benchmark(year: int, language: Language) -> Benchmark:
     files = tuple(section_path(year, section, kind) for section in SECTIONS for kind in kinds)
     return Benchmark(
         name=benchmark_name(year, language),
-        version=1,
+        version=1 if language == "ja" else 2,  # 2: other words for "choose two" are read
         license="exam text PDL-1.0" if language == "ja" else "none stated (translations)",
         source="jungokasai/IgakuQA, 2023-03-31",
         form="choice",

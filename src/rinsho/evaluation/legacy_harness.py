@@ -14,13 +14,10 @@ Known errors:
 from __future__ import annotations
 
 import difflib
-import functools
 import random
 from collections.abc import Sequence
 
-from rinsho.corpus.document import Message
-from rinsho.evaluation.benchmark import LETTERS, Benchmark, Item, OfficialProtocol, Sources
-from rinsho.evaluation.igakuqa import EXAMS, Language, read_exam, section_path
+from rinsho.evaluation.benchmark import LETTERS, Item
 from rinsho.evaluation.parse import MAX_CHARACTERS
 
 _COT = (
@@ -63,7 +60,6 @@ TEMPLATES = {
     "meditron_five_choice": _MEDITRON.format("E", "<|im_end|>"),
 }
 _MARKERS = ("### 応答：\n", "### Answer:", "### Response:")
-MAX_QUESTION = {"ja": 1024, "en": 2048}  # characters; longer questions were dropped
 
 
 def render(template: str, question: str, choices: Sequence[str]) -> str:
@@ -134,60 +130,3 @@ def shuffled(item: Item, seed: int) -> tuple[str, ...]:
     choices = list(item.choices)
     random.Random(f"{seed}:{item.id}").shuffle(choices)
     return tuple(choices)
-
-
-# ------------------------------------------------------------------------------- the benchmarks
-
-
-def read_questions(sources: Sources, *, language: Language) -> tuple[Item, ...]:
-    """Read text-only questions with five options that are short enough, of all four years."""
-    exams = (read_exam(sources, year=year, language=language) for year in EXAMS)
-    return tuple(
-        item
-        for exam in exams
-        for item in exam
-        if not item.has_image
-        and len(item.choices) == 5
-        and len(item.question) <= MAX_QUESTION[language]
-    )
-
-
-def _ask(item: Item, items: tuple[Item, ...], *, template: str) -> tuple[Message, ...]:
-    return (Message("user", render(template, item.question, item.choices)),)
-
-
-def _benchmark(template: str, language: Language) -> Benchmark:
-    kinds = ("", "_metadata") if language == "ja" else ("", "_metadata", "_translate")
-    return Benchmark(
-        name=f"legacy-igakuqa-{language}/{template}",
-        version=1,
-        license="exam text PDL-1.0" if language == "ja" else "none stated (translations)",
-        source="stardust-coder/japanese-lm-med-harness, 2024-10-02",
-        form="choice",
-        ja=f"JMedLLM の旧ハーネス、テンプレート {template}",
-        en=f"the legacy harness of JMedLLM, template {template}",
-        needs="eval/igakuqa/data (--data)",
-        load=functools.partial(read_questions, language=language),
-        known_errors="an empty answer scores 17 %; a comma in an option breaks rendering and gold",
-        files=tuple(section_path(y, s, kind) for y in EXAMS for s in "ABCDEF" for kind in kinds),
-        n_items=1154 if language == "ja" else 1133,
-        language=language,
-        official=OfficialProtocol(
-            name=f"JMedLLM harness, {template}",
-            source="stardust-coder/japanese-lm-med-harness, 2024-10-02",
-            ask=functools.partial(_ask, template=template),
-            is_right=is_gestalt_right,
-            settings="greedy, 256 new tokens, no chat template",
-            known_errors="accuracy is gestalt accuracy; exact match stands beside it",
-            is_raw_text=True,
-            shuffles=True,
-            also_marked={"exact_match": is_exactly_right},
-        ),
-        leading="accuracy",
-        withholds_text=language == "en",
-    )
-
-
-LEGACY = tuple(
-    _benchmark(template, language) for language in ("ja", "en") for template in TEMPLATES
-)

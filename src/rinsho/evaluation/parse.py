@@ -112,21 +112,32 @@ def _is_strict(output: str, letters: str, n_letters: int) -> bool:
     )
 
 
+# Translators also wrote "What are the two tests …?"; what "What three factors regulate …?" asks for
+# is one option.
+_ASKED_IN_ENGLISH = re.compile(
+    r"(?:select|choose|what are(?: the)?|which(?= \w+ (?:of|blood)\b)|what(?= \w+ \w+ should\b))"
+    r"\s+(two|three)\b",
+    re.IGNORECASE,
+)
+
+
 def asked_letters(question: str) -> int:
     """Return how many choices a question asks for, by its own words; 1 where it does not say.
 
     >>> asked_letters("誤っているのはどれか。２つ選べ。"), asked_letters("正しいのはどれか。")
     (2, 1)
+    >>> asked_letters("What are the two tests that should be performed next?")
+    2
     >>> asked_letters("正しいのはどれか。すべて選べ。") == ANY_NUMBER
     True
     """
     folded = unicodedata.normalize("NFKC", question)
     if re.search(r"すべて選|全て選", folded):
         return ANY_NUMBER
-    found = re.search(r"([2-9])\s*つ\s*選|(?:select|choose)\s+(two|three)", folded, re.IGNORECASE)
-    if not found:
-        return 1
-    return int(found.group(1) or {"two": 2, "three": 3}[found.group(2).lower()])
+    if found := re.search(r"([2-9])\s*つ\s*選", folded):
+        return int(found.group(1))
+    found = _ASKED_IN_ENGLISH.search(folded)
+    return {"two": 2, "three": 3}[found.group(1).lower()] if found else 1
 
 
 def why_unanswerable(question: str, gold: tuple[str, ...]) -> str:
