@@ -757,13 +757,13 @@ class PortInUse(ServingError):
 
 
 class NotLoopback(ServingError):
-    """An address that other machines reach."""
+    """An address that other machines reach, without what protects it there."""
 
     code, exit_code = "S002", 2
-    ja = "このサーバはこの機械の中だけで動きます: {where}"
-    en = "this server listens on this machine alone: {where}"
-    hint_ja = "127.0.0.1 か ::1 を指定してください"
-    hint_en = "give 127.0.0.1 or ::1"
+    ja = "この機械の外から届くアドレスには保護が足りません: {where}（足りないもの: {found}）"
+    en = "an address that other machines reach needs more protection: {where} (missing: {found})"
+    hint_ja = "{expected} を付けるか、127.0.0.1 を指定してください"
+    hint_en = "add {expected}, or give 127.0.0.1"
 
 
 class RequestTooLarge(ServingError):
@@ -854,3 +854,63 @@ class ConstraintRefused(ServingError):
     en = "a constraint that cannot be used: {where} ({found})"
     hint_ja = "制約を直すか、簡単にしてください"
     hint_en = "correct it, or make it simpler"
+
+
+class KeyRefused(ServingError):
+    """A request without a key, or with a wrong one."""
+
+    code = "S012"
+    ja = "鍵がないか、正しくありません: {where}"
+    en = "the key is missing or wrong: {where}"
+    hint_ja = "管理者から受け取った鍵を Authorization: Bearer の後に付けて送ってください"
+    hint_en = "send the key that the administrator gave you, after Authorization: Bearer"
+
+
+class RoleRefused(ServingError):
+    """A request for which the key's role is not enough."""
+
+    code = "S013"
+    ja = "この鍵ではできない操作です: {where}（役割 {found}、必要 {expected}）"
+    en = "this key may not do that: {where} (its role is {found}, needed is {expected})"
+    hint_ja = "役割が {expected} の鍵を使うか、管理者に頼んでください"
+    hint_en = "use a key with the role {expected}, or ask the administrator"
+
+
+class KeyLimit(ServingError):
+    """A request over what its key may use."""
+
+    code = "S014"
+    ja = "この鍵の上限を超えます: {where}（{found}、上限 {expected}）"
+    en = "over the limit of this key: {where} ({found}, at most {expected})"
+    hint_ja = "間を置くか、要求を小さくしてください。上限は鍵のファイルにあります"
+    hint_en = "wait, or ask for less; the limit stands in the file of keys"
+
+
+class AuditFailed(ServingError):
+    """A request that could not be written into the audit log, and so was not answered."""
+
+    code = "S015"
+    ja = "監査記録に書けないため、要求に応じません: {where}（{found}）"
+    en = "refused, because the audit log cannot be written: {where} ({found})"
+    hint_ja = "管理者に知らせてください。ディスクの空きと書き込み権限を直せば、そのまま再開します"
+    hint_en = "tell the administrator: with space and the right to write, it goes on by itself"
+
+
+class AuditBroken(ServingError):
+    """An audit log whose chain does not hold."""
+
+    code = "S016"
+    ja = "監査記録がつながっていません: {where}（{found}）"
+    en = "the audit log's chain does not hold: {where} ({found})"
+    hint_ja = "そのファイルを調査のために保管し、--audit に別のファイルを指定してください"
+    hint_en = "keep that file for an inquiry, and give another one with --audit"
+
+
+class KeysUnusable(ServingError):
+    """A file of keys or of a certificate that cannot be used."""
+
+    code, exit_code = "S017", 2
+    ja = "鍵または証明書のファイルを使えません: {where}（{found}）"
+    en = "a file of keys or of a certificate cannot be used: {where} ({found})"
+    hint_ja = "{expected} にしてください"
+    hint_en = "make it {expected}"

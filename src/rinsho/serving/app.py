@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import Field
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from rinsho import __version__
-from rinsho.clinical.deidentify import deidentify, to_json
-from rinsho.clinical.extract import Extractor, extract, judge, span_to_json
-from rinsho.clinical.notes import Note, check_length
-from rinsho.errors import BadRequest, ModelUnknown, NoModel, RinshoError, RouteUnknown
+from rinsho.clinical.codes import CodeIndex
+from rinsho.clinical.extract import Extractor
+from rinsho.errors import BadRequest, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
-from rinsho.generation.reply import Piece
-from rinsho.serving.chat import ChatReply, ChatRequest, answer_pieces
-from rinsho.serving.completions import (
-    CompletionReply,
-    CompletionRequest,
-    EmbeddingRequest,
-    completion_pieces,
-    embeddings,
-)
-from rinsho.serving.limits import BodyLimit, Envelope, Limits, Receive, SameOrigin, Scope, Send
-from rinsho.serving.model_thread import Job, ModelThread
+from rinsho.serving.access import Access, SignIn, caller_of
+from rinsho.serving.audit import AuditLog
+from rinsho.serving.chat_routes import add_chat_routes
+from rinsho.serving.engines import Engines, caller_in
+from rinsho.serving.limits import BodyLimit, Envelope, Limits, Origins, SameOrigin
+from rinsho.serving.metrics import TYPE as METRICS_TYPE
+from rinsho.serving.note_routes import add_note_routes
 from rinsho.serving.replies import error_response, to_bad_request
-from rinsho.serving.requests import RequestModel, SamplingRequest, Text
-
-T = TypeVar("T")
 
 PAGE = Path(__file__).parent / "page"
 PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
@@ -48,44 +40,22 @@ PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
 }
 
 
-class NoteRequest(RequestModel):
-    """The body of `/v1/extract` and `/v1/deidentify`."""
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Who may use a server, under which names, and where it is written down."""
 
-    text: Text
-    id: Annotated[Text, Field(max_length=200)] | None = None
-
-
-class Engines:
-    """What answers requests: the engines, each with its own thread and queue."""
-
-    def __init__(self, model: LanguageModel | None, extractor: Extractor, limits: Limits) -> None:
-        self.model = model
-        self.extractor = extractor
-        self.limits = limits
-        self.chat_thread = ModelThread("chat", limits.max_waiting, limits.max_running)
-        self.note_thread = ModelThread("notes", limits.max_waiting)
-
-    def chat_model(self, name: str) -> LanguageModel:
-        """Return the chat model, if it is the one that a request names.
-
-        Raises:
-            NoModel: The server was started without one.
-            ModelUnknown: It has another name.
-        """
-        if self.model is None:
-            raise NoModel(where="chat")
-        if name != self.model.name:
-            raise ModelUnknown(where="model", expected=self.model.name)
-        return self.model
-
-    def close(self) -> None:
-        """Stop both threads."""
-        self.chat_thread.close()
-        self.note_thread.close()
+    sign_in: SignIn = field(default_factory=SignIn)
+    origins: Origins = field(default_factory=Origins)
+    audit: AuditLog | None = None
 
 
 def create_app(
-    model: LanguageModel | None, extractor: Extractor, limits: Limits | None = None
+    model: LanguageModel | None,
+    extractor: Extractor,
+    limits: Limits | None = None,
+    *,
+    index: CodeIndex | None = None,
+    protection: Protection | None = None,
 ) -> FastAPI:
     """Build the application around loaded engines.
 
@@ -93,8 +63,11 @@ def create_app(
         model: Answers chats; None: only notes are read.
         extractor: Finds the mentions of notes.
         limits: What a request may be.
+        index: Names with codes, for `/v1/codes`.
+        protection: None: everyone on this machine may use it, and nothing is written down.
     """
-    engines = Engines(model, extractor, limits or Limits())
+    protection = protection or Protection()
+    engines = Engines(model, extractor, limits or Limits(), index, protection.audit)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -118,36 +91,44 @@ def create_app(
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimit, limits=engines.limits)
-    app.add_middleware(SameOrigin)
-    app.add_middleware(Envelope)  # the last one added is the first to see a request
-    _add_error_replies(app)
+    app.add_middleware(Access, sign_in=protection.sign_in, open_paths=OPEN_PATHS)
+    app.add_middleware(SameOrigin, origins=protection.origins)
+    # The last one added is the first to see a request.
+    app.add_middleware(Envelope, metrics=engines.metrics)
+    _add_error_replies(app, engines)
     _add_page(app)
     _add_state(app, engines)
-    _add_chat(app, engines)
-    _add_notes(app, engines)
+    _add_administration(app, engines)
+    add_chat_routes(app, engines)
+    add_note_routes(app, engines)
     return app
 
 
-def _add_error_replies(app: FastAPI) -> None:
+def _add_error_replies(app: FastAPI, engines: Engines) -> None:
+    def counted(error: RinshoError) -> Response:
+        engines.metrics.count_error(error.code)
+        return error_response(error)
+
     @app.exception_handler(RinshoError)
     async def known(_: Request, error: RinshoError) -> Response:
-        return error_response(error)
+        return counted(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return error_response(to_bad_request(error))
+        return counted(to_bad_request(error))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
         if error.status_code in (404, 405):
-            return error_response(RouteUnknown(where=error.status_code, expected=ROUTES))
-        return error_response(BadRequest(where="body", found="not JSON", expected="JSON"))
+            return counted(RouteUnknown(where=error.status_code, expected=ROUTES))
+        return counted(BadRequest(where="body", found="not JSON", expected="JSON"))
 
 
 ROUTES = (
-    "/, /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/extract, "
-    "/v1/deidentify"
+    "/, /health, /metrics, /v1/audit, /v1/models, /v1/chat/completions, /v1/completions, "
+    "/v1/embeddings, /v1/extract, /v1/codes, /v1/deidentify"
 )
+OPEN_PATHS = frozenset({*PAGE_FILES, "/health"})  # they hold nothing of anybody
 
 
 def _add_page(app: FastAPI) -> None:
@@ -168,7 +149,9 @@ def _add_state(app: FastAPI, engines: Engines) -> None:
     model, extractor = engines.model, engines.extractor
 
     @app.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health(connection: Request) -> dict[str, Any]:
+        if caller_of(connection.scope.get("state", {})) is None:
+            return {"status": "ok", "needs_key": True}
         return {
             "status": "ok",
             "version": __version__,
@@ -190,126 +173,18 @@ def _model_fields(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "rinsho"}
 
 
-def _add_chat(app: FastAPI, engines: Engines) -> None:
-    @app.post("/v1/chat/completions")
-    async def chat_completions(request: ChatRequest, connection: Request) -> Response:
-        model = engines.chat_model(request.model)
-        job = engines.chat_thread.submit(lambda: answer_pieces(model, request))
-        return await _answered(engines, job, ChatReply(model), request, connection)
+def _add_administration(app: FastAPI, engines: Engines) -> None:
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        text = engines.metrics.to_text(engines.gauges())
+        return Response(text, headers={"Content-Type": METRICS_TYPE})
 
-    @app.post("/v1/completions")
-    async def completions(request: CompletionRequest, connection: Request) -> Response:
-        model = engines.chat_model(request.model)
-        job = engines.chat_thread.submit(lambda: completion_pieces(model, request))
-        return await _answered(engines, job, CompletionReply(model), request, connection)
-
-    @app.post("/v1/embeddings")
-    async def embed(request: EmbeddingRequest, connection: Request) -> Response:
-        model = engines.chat_model(request.model)
-        return await _one_result(
-            engines.chat_thread, connection, lambda: embeddings(model, request)
-        )
-
-
-async def _answered(
-    engines: Engines,
-    job: Job[Piece],
-    answer: ChatReply | CompletionReply,
-    request: SamplingRequest,
-    connection: Request,
-) -> Response:
-    """Return an answer whole or as a stream; who leaves stops the work."""
-    try:
-        # The first piece says that the prompt fits; if not, there is still a status to say it.
-        first = await _or_left(connection, anext(job))
-        if not request.stream:
-            pieces = await _or_left(connection, _all(job))
-            return JSONResponse(answer.whole([first, *pieces]))
-    except BaseException:
-        engines.chat_thread.cancel(job)
-        raise
-    options = request.stream_options
-    events = answer.stream(job, with_usage=bool(options and options.include_usage))
-    return EventStream(events, on_end=lambda: engines.chat_thread.cancel(job))
-
-
-async def _one_result(
-    thread: ModelThread, connection: Request, work: Callable[[], dict[str, Any]]
-) -> Response:
-    """Return what one piece of work gives; who leaves takes it out of the queue."""
-    job = thread.submit(lambda: _once(work))
-    try:
-        (result,) = await _or_left(connection, _all(job))
-    finally:
-        thread.cancel(job)
-    return JSONResponse(result)
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events; `on_end` is called whether the stream ends or the client leaves.
-
-    A generator's own `finally` would not do: who leaves while a slow connection holds a chunk back
-    leaves the generator suspended, until the garbage is collected.
-    """
-
-    def __init__(self, events: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
-        super().__init__(events, media_type="text/event-stream")
-        self._on_end = on_end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._on_end()
-
-
-async def _all(job: Job[T]) -> list[T]:
-    return [item async for item in job]
-
-
-async def _or_left(connection: Request, result: Coroutine[Any, Any, T]) -> T:
-    """Wait for a result, unless the client leaves first."""
-    work = asyncio.ensure_future(result)
-    leaving = asyncio.ensure_future(_left(connection))
-    try:
-        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise BadRequest(where="connection", found="the client left", expected="patience")
-        return work.result()
-    finally:
-        work.cancel()
-        leaving.cancel()
-
-
-async def _left(connection: Request) -> None:
-    while (await connection.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _add_notes(app: FastAPI, engines: Engines) -> None:
-    extractor, limit = engines.extractor, engines.limits.max_note_characters
-
-    @app.post("/v1/extract")
-    async def extract_note(request: NoteRequest, connection: Request) -> Response:
-        def work() -> dict[str, Any]:
-            spans = extract(extractor, request.text, limit)
-            found = [span_to_json(span, request.text) for span in spans]
-            engine = {"name": extractor.name, "kind": extractor.kind}
-            answers = [judgement.to_json() for judgement in judge(extractor, request.text)]
-            said = {"answers": answers} if answers else {}
-            return {"id": request.id, "engine": engine, "spans": found, **said}
-
-        return await _one_result(engines.note_thread, connection, work)
-
-    @app.post("/v1/deidentify")
-    async def deidentify_note(request: NoteRequest, connection: Request) -> Response:
-        def work() -> dict[str, Any]:
-            check_length(request.text, "note", limit)
-            return to_json(deidentify(Note(request.id or "", request.text)))
-
-        return await _one_result(engines.note_thread, connection, work)
-
-
-def _once(work: Callable[[], T]) -> Iterator[T]:
-    yield work()
+    @app.get("/v1/audit")
+    async def audit(
+        connection: Request, n: Annotated[int, Query(ge=1, le=1_000)] = 100
+    ) -> Response:
+        if engines.audit is None:
+            return JSONResponse({"lines": [], "n_lines": 0, "chain": None})
+        await engines.record(caller_in(connection), "audit", "-", "")
+        head, lines = engines.audit.head, engines.audit.last(n)
+        return JSONResponse({"lines": lines, "n_lines": head.n_lines, "chain": head.chain})

@@ -18,6 +18,7 @@ import numpy as np
 
 from rinsho.console import say
 from rinsho.errors import BadRequest, Busy, OriginRefused, RequestTooLarge, RinshoError, ServerFault
+from rinsho.serving.metrics import Metrics
 from rinsho.serving.replies import error_response
 
 Scope = MutableMapping[str, Any]
@@ -55,6 +56,9 @@ SECURITY_HEADERS = {
 }
 
 
+METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
+
+
 class Envelope:
     """Adds the security headers, turns every exception into a reply, and writes the access log.
 
@@ -62,8 +66,9 @@ class Envelope:
     what a person typed.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -84,10 +89,18 @@ class Envelope:
             await self._app(scope, receive, send_sealed)
         except Exception as error:  # nothing may reach the server's own log, which prints it all
             known = error if isinstance(error, RinshoError) else _fault(error)
+            self._metrics.count_error(known.code)
             if not status:
                 await error_response(known)(scope, receive, send_sealed)
         finally:
-            _log(scope, status, time.perf_counter() - started)
+            self._write_down(scope, status, time.perf_counter() - started)
+
+    def _write_down(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "-")
+        method = scope["method"] if scope["method"] in METHODS else "-"
+        self._metrics.count_request(method, route, status, seconds)
+        line = f"{method} {route} {status or 'left'} {seconds * 1000:.0f} ms"
+        say(line, line)
 
 
 def _fault(error: Exception) -> ServerFault:
@@ -101,38 +114,53 @@ def _fault(error: Exception) -> ServerFault:
     return fault
 
 
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "-")
-    line = f"{scope['method']} {route} {status or 'left'} {seconds * 1000:.0f} ms"
-    say(line, line)
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Under which names a server is reached: this machine's own, and those given.
+
+    Attributes:
+        hosts: Further host names, in lower case, without a port.
+        schemes: http, https, or both where a proxy takes the TLS off.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    schemes: tuple[str, ...] = ("http",)
+
+    def check(self, scope: Scope) -> None:
+        """Refuse a foreign host name, and what another site's page sends.
+
+        Raises:
+            OriginRefused
+        """
+        host = header_of(scope, b"host")
+        name = _without_port(host).lower()
+        if not (is_loopback(name) or name in self.hosts):
+            known = min(self.hosts, default="127.0.0.1")
+            raise OriginRefused(where="Host", expected=f"{self.schemes[0]}://{known}")
+        own = [f"{scheme}://{host}" for scheme in self.schemes]
+        origin = header_of(scope, b"origin")
+        if origin and origin not in own:
+            raise OriginRefused(where="Origin", expected=own[0])
+        is_foreign = header_of(scope, b"sec-fetch-site") in ("cross-site", "same-site")
+        if is_foreign and scope["path"] != "/":  # a link to the page is no danger
+            raise OriginRefused(where="Sec-Fetch-Site", expected=own[0])
 
 
 class SameOrigin:
-    """Refuses what another site's page sends, and every host name but this machine's own.
+    """Refuses what another site's page sends, and every host name but the server's own.
 
     The second half stops DNS rebinding: a foreign name that resolves to 127.0.0.1 stays foreign.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, origins: Origins) -> None:
         self._app = app
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
-            _check_origin(scope)
+            self._origins.check(scope)
         await self._app(scope, receive, send)
-
-
-def _check_origin(scope: Scope) -> None:
-    host = _header(scope, b"host")
-    if not is_loopback(_without_port(host)):
-        raise OriginRefused(where="Host", expected="http://127.0.0.1")
-    origin = _header(scope, b"origin")
-    if origin and origin != f"http://{host}":
-        raise OriginRefused(where="Origin", expected=f"http://{host}")
-    is_foreign = _header(scope, b"sec-fetch-site") in ("cross-site", "same-site")
-    if is_foreign and scope["path"] != "/":  # a link to the page is no danger
-        raise OriginRefused(where="Sec-Fetch-Site", expected=f"http://{host}")
 
 
 def _without_port(host: str) -> str:
@@ -153,7 +181,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header_of(scope: Scope, name: bytes) -> str:
     """Return a header; of two with one name, both, which no rule accepts."""
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
@@ -168,7 +196,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE"):
             await self._app(scope, receive, send)
             return
         _check_declared(scope, self._limits)
@@ -202,10 +230,10 @@ class BodyLimit:
 
 def _check_declared(scope: Scope, limits: Limits) -> None:
     """Refuse by the headers alone, before a byte is read."""
-    declared = _header(scope, b"content-length")
+    declared = header_of(scope, b"content-length")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
         raise _too_large(int(declared), limits)
-    kind = _header(scope, b"content-type").partition(";")[0].strip().lower()
+    kind = header_of(scope, b"content-type").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest(
             where="Content-Type", found="another type", expected="Content-Type: application/json"

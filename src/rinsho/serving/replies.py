@@ -11,16 +11,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from rinsho.errors import (
+    AuditBroken,
+    AuditFailed,
     BadRequest,
     Busy,
     ConstraintRefused,
     InvalidValue,
+    KeyLimit,
+    KeyRefused,
     ModelCannot,
     ModelUnknown,
     NoModel,
     OriginRefused,
     RequestTooLarge,
     RinshoError,
+    RoleRefused,
     RouteUnknown,
     SequenceTooLong,
     ServerFault,
@@ -33,22 +38,35 @@ STATUS: dict[type[RinshoError], int] = {
     ConstraintRefused: 400,
     InvalidValue: 400,
     ModelCannot: 400,
+    KeyRefused: 401,
     OriginRefused: 403,
+    RoleRefused: 403,
     ModelUnknown: 404,
     NoModel: 404,
     RouteUnknown: 404,
     RequestTooLarge: 413,
     TextTooLong: 413,
     Busy: 429,
+    KeyLimit: 429,
     ServerFault: 500,
+    AuditFailed: 503,
+    AuditBroken: 503,
 }
+KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # anything else in a place may be a note's text
 
 
 def error_body(error: RinshoError) -> dict[str, Any]:
     """Return the body of an error; `code` is rinsho's, `message` English, `message_ja` Japanese."""
     status = status_of(error)
-    kind = {429: "rate_limit_error", 500: "server_error"}.get(status, "invalid_request_error")
+    kind = KINDS.get(status, "invalid_request_error")
     english = f"{error.message('en')}. Next step: {error.next_step('en')}"
     japanese = f"{error.message('ja')}。{error.next_step('ja')}"
     param = error.where if isinstance(error, BadRequest) else None
@@ -63,8 +81,8 @@ def status_of(error: RinshoError) -> int:
 
 def error_response(error: RinshoError) -> JSONResponse:
     """Return an error as a response."""
-    headers = {"Retry-After": "1"} if isinstance(error, Busy) else None
-    return JSONResponse(error_body(error), status_code=status_of(error), headers=headers)
+    status = status_of(error)
+    return JSONResponse(error_body(error), status_code=status, headers=_HEADERS.get(status))
 
 
 def to_bad_request(error: RequestValidationError) -> BadRequest:
