@@ -1,4 +1,4 @@
-"""Where a rule may begin: three characters in a row, looked up for all rules in one pass.
+"""Where a rule may begin: up to four characters in a row, looked up for all rules in one pass.
 
 A rule says with which characters it begins. One table per place holds a bit per rule, so that two
 look-ups and an AND over the whole text leave a few places for the costly patterns.
@@ -6,7 +6,7 @@ look-ups and an AND over the whole text leave a few places for the costly patter
 
 from __future__ import annotations
 
-import itertools
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,14 @@ from rinsho.text.identifier_name_words import in_any_case
 
 N_RULES_AT_MOST = 64  # bits of a table entry
 _N_BITS = 17  # of a hash: some thousands of the entries are taken
-_FACTORS = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)  # odd; the high bits of the sum are the hash
+# Odd; the high bits of the sum are the hash.
+_FACTORS = np.array((0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F), dtype=np.uint32)
+_HASH_SHIFT = np.uint32(32 - _N_BITS)
 _N_CODES = 0x10000  # characters beyond share the last entry, which every rule takes
-_BETWEEN = "\n\n"  # texts: a rule looks one character back and two ahead
+_N_AHEAD = 3  # characters that a rule looks ahead; one back
+_BETWEEN = "\n" * _N_AHEAD  # texts
 _CHUNK = 2**14  # characters: they stay in the cache
+_NONE = "\ue000"  # a character for private use: instead of an empty set, which is any character
 # Of a character: it may begin a rule; it may stand second; what follows it as the first is free.
 _FIRST, _SECOND, _ALONE = 1, 2, 4
 
@@ -36,12 +40,19 @@ class Begin:
     Attributes:
         first, second, third: At the place, and the two after it.
         before: At the place before it.
+        fourth: At the third place after it; only beside a third.
     """
 
     first: str
     second: str = ""
     third: str = ""
     before: str = ""
+    fourth: str = ""
+
+    @property
+    def row(self) -> list[str]:
+        """The sets of the characters from the place on, as far as it names them."""
+        return [one for one in (self.first, self.second, self.third, self.fourth) if one]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +64,21 @@ class Rule:
         begins: Where to look.
         find: Takes the text and a place; returns the span of an identifier or None.
         priority: Of two that overlap the one with the lower number stays.
+        not_after, not_before: Characters right before a begin, and right behind one of up to three
+            characters, beside which `find` finds nothing: it is not asked there.
     """
 
     kind: IdentifierKind
     begins: tuple[Begin, ...]
     find: Find
     priority: int
+    not_after: str = ""
+    not_before: str = ""
 
 
 def begins(words: Iterable[str]) -> tuple[Begin, ...]:
     """Return the begins of fixed words."""
-    return tuple(Begin(word[0], word[1:2], word[2:3]) for word in words)
+    return tuple(Begin(word[0], word[1:2], word[2:3], fourth=word[3:4]) for word in words)
 
 
 def finder(pattern: str | re.Pattern[str], is_right: Callable[[str], bool] | None = None) -> Find:
@@ -107,8 +122,10 @@ class Anchors:
             _table([[getattr(begin, place) for begin in rule.begins] for rule in rules])
             for place in ("second", "before")
         )
-        self._one = _table([[b.first for b in r.begins if not b.second] or ["\0"] for r in rules])
-        self._two, self._three = _hashed(rules, 2), _hashed(rules, 3)
+        self._before &= ~_table([[rule.not_after or _NONE] for rule in rules])
+        self._next = ~_table([[rule.not_before or _NONE] for rule in rules])
+        self._one = _table([[b.first for b in r.begins if not b.second] or [_NONE] for r in rules])
+        self._two, self._three, self._four = (_hashed(rules, n) for n in (2, 3, 4))
         self._rules = tuple(rules)
         self._of_bits: dict[int, tuple[Rule, ...]] = {}
 
@@ -132,12 +149,14 @@ class Anchors:
         """Return all places where a rule may begin, and the rules of each."""
         found = self._pairs_in(codes)
         one = codes.take(found).astype(np.uint32)
-        second = codes.take(found + 1)
-        two = one * np.uint32(_FACTORS[0]) + second * np.uint32(_FACTORS[1])
-        three = two + codes.take(found + 2) * np.uint32(_FACTORS[2])
-        two >>= np.uint32(32 - _N_BITS)
-        three >>= np.uint32(32 - _N_BITS)
-        bits = self._one.take(one) | self._two.take(two) | self._three.take(three)
+        second, third, fourth = (codes.take(found + n) for n in (1, 2, 3))
+        two = one * _FACTORS[0] + second * _FACTORS[1]
+        three = two + third * _FACTORS[2]
+        four = three + fourth * _FACTORS[3]
+        bits = self._one.take(one) & self._next.take(second)
+        bits |= self._two.take(two >> _HASH_SHIFT) & self._next.take(third)
+        bits |= self._three.take(three >> _HASH_SHIFT) & self._next.take(fourth)
+        bits |= self._four.take(four >> _HASH_SHIFT)
         bits &= self._second.take(second)
         bits &= self._before.take(codes.take(found - 1, mode="wrap"))  # of the first: a line end
         kept = bits.nonzero()[0]
@@ -150,8 +169,9 @@ class Anchors:
         Marks of single characters, a byte each, leave a few places for the table of pairs.
         """
         chunks = [np.empty(0, dtype=np.int64)]
-        for start in range(0, len(codes) - 2, _CHUNK):
-            marks = self._marks.take(codes[start : start + _CHUNK + 1][: len(codes) - 1 - start])
+        last = len(codes) - _N_AHEAD + 1
+        for start in range(0, last - 1, _CHUNK):
+            marks = self._marks.take(codes[start : min(start + _CHUNK + 1, last)])
             is_next_right = (marks[1:] & _SECOND) | (marks[:-1] & _ALONE) >> 1
             is_maybe = is_next_right & marks[:-1] << 1
             chunks.append(is_maybe.nonzero()[0] + start)
@@ -166,58 +186,64 @@ class Anchors:
         return rules
 
 
+def _numbers(characters: str) -> NDArray[np.uint32]:
+    """Return one number for each character."""
+    codes = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return np.minimum(codes, np.uint32(_N_CODES - 1))
+
+
 def _pairs(begins: Sequence[Begin]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
     """Return a number for each character that any begin names, and which pairs may begin one."""
-    used = sorted({c for begin in begins for c in begin.first + begin.second})
-    numbers = {c: 1 + i for i, c in enumerate(used)}
+    used = _numbers("".join(sorted({c for begin in begins for c in begin.first + begin.second})))
     classes = np.zeros(_N_CODES, dtype=np.uint32)
-    for character, number in numbers.items():
-        classes[min(ord(character), _N_CODES - 1)] = number
+    classes[used] = np.arange(1, 1 + len(used))
     pairs = np.zeros((len(used) + 1, len(used) + 1), dtype=np.bool_)
+    words = [begin for begin in begins if len(begin.first) == len(begin.second) == 1]
+    firsts, seconds = (
+        "".join(one) for one in ((b.first for b in words), (b.second for b in words))
+    )
+    pairs[classes[_numbers(firsts)], classes[_numbers(seconds)]] = True
     for begin in begins:
-        for first in begin.first:
-            row = pairs[classes[min(ord(first), _N_CODES - 1)]]
-            if begin.second:
-                row[[classes[min(ord(c), _N_CODES - 1)] for c in begin.second]] = True
-            else:
-                row[:] = True
+        rows = classes[_numbers(begin.first)]
+        if not begin.second:
+            pairs[rows] = True
+        elif len(begin.first) > 1 or len(begin.second) > 1:
+            pairs[np.ix_(rows, classes[_numbers(begin.second)])] = True
     return classes, pairs
 
 
 def _marks(begins: Sequence[Begin]) -> NDArray[np.uint8]:
     """Return for each character whether it may be the first of a begin, or the second."""
     marks = np.zeros(_N_CODES, dtype=np.uint8)
-    for begin in begins:
-        first = _FIRST if begin.second else _FIRST | _ALONE
-        marks[[min(ord(c), _N_CODES - 1) for c in begin.first]] |= first
-        if begin.second:
-            marks[[min(ord(c), _N_CODES - 1) for c in begin.second]] |= _SECOND
+    marks[_numbers("".join(b.first for b in begins))] |= _FIRST
+    marks[_numbers("".join(b.first for b in begins if not b.second))] |= _ALONE
+    marks[_numbers("".join(b.second for b in begins))] |= _SECOND
     return marks
 
 
 def _hashed(rules: Sequence[Rule], length: int) -> NDArray[np.uint64]:
     """Return the bits of the rules that begin with so many characters, by their hash."""
     table = np.zeros(1 << _N_BITS, dtype=np.uint64)
+    factors = _FACTORS[:length]
     for number, rule in enumerate(rules):
-        for begin in rule.begins:
-            sets = [one for one in (begin.first, begin.second, begin.third) if one]
-            if len(sets) != length:
-                continue
-            for characters in itertools.product(*sets):
-                code = 0
-                for character, factor in zip(characters, _FACTORS, strict=False):
-                    code += min(ord(character), _N_CODES - 1) * factor
-                table[(code & 0xFFFFFFFF) >> (32 - _N_BITS)] |= np.uint64(1 << number)
+        rows = [row for begin in rule.begins if len(row := begin.row) == length]
+        words = "".join("".join(row) for row in rows if max(map(len, row)) == 1)
+        codes = [(_numbers(words).reshape(-1, length) * factors).sum(axis=1, dtype=np.uint32)]
+        for row in rows:
+            if max(map(len, row)) > 1:
+                terms = [_numbers(one) * factor for one, factor in zip(row, factors, strict=True)]
+                codes.append(functools.reduce(np.add.outer, terms).ravel())
+        table[np.concatenate(codes) >> _HASH_SHIFT] |= np.uint64(1 << number)
     return table
 
 
 def _codes(text: str) -> NDArray[np.uint16]:
-    """Return one number per character and two blanks after the last."""
-    coded = (text + "\n\n").encode("utf-16-le", "surrogatepass")
-    if len(coded) == 2 * (len(text) + 2):
+    """Return one number per character, and line ends after the last."""
+    text += _BETWEEN
+    coded = text.encode("utf-16-le", "surrogatepass")
+    if len(coded) == 2 * len(text):
         return np.frombuffer(coded, dtype=np.uint16)
-    wide = np.frombuffer((text + "\n\n").encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return np.minimum(wide, _N_CODES - 1).astype(np.uint16)
+    return _numbers(text).astype(np.uint16)
 
 
 def _table(sets_of_rules: Sequence[Sequence[str]]) -> NDArray[np.uint64]:
@@ -227,8 +253,8 @@ def _table(sets_of_rules: Sequence[Sequence[str]]) -> NDArray[np.uint64]:
         bit = np.uint64(1 << number)
         if "" in sets:
             table |= bit
-        for character in {character for one in sets for character in one}:
-            table[min(ord(character), _N_CODES - 1)] |= bit
+        else:
+            table[_numbers("".join(sets))] |= bit
     return table
 
 
