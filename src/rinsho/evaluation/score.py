@@ -24,6 +24,7 @@ from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_b
 from rinsho.evaluation.marking import row_score
 from rinsho.evaluation.orders import fold_orders
 from rinsho.evaluation.page import render_page
+from rinsho.evaluation.prompt_table import prompt_tables, to_csv, to_markdown
 from rinsho.evaluation.report_tables import report_tables
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
 from rinsho.evaluation.summary import (
@@ -233,6 +234,7 @@ def _report(
         chain=_chain(everything),
         seed=config.seed,
         n_draws=config.n_draws,
+        prompt_tables=prompt_tables(entries, seed=config.seed, n_draws=config.n_draws),
     )
 
 
@@ -306,6 +308,9 @@ def _write(
     }
     write_file(folder.path / "report.json", canonical_json(value) + b"\n")
     write_json_lines(folder.path / "items.jsonl.zst", _item_lines(entries))
+    if report.prompt_tables:
+        write_file(folder.path / "prompt_table.csv", to_csv(report.prompt_tables).encode())
+        write_file(folder.path / "prompt_table.md", to_markdown(report.prompt_tables).encode())
     for name, table in report_tables(report).items():
         write_file(folder.path / name, table.encode("utf-8", "replace"))
     svgs = {name: drawn.svg.decode() for name, drawn in figures.items()}

@@ -12,6 +12,7 @@ from rinsho.evaluation.bootstrap import Difference, Estimate, Metric, difference
 from rinsho.evaluation.calibration import Calibration, calibrate
 from rinsho.evaluation.confusion import Confusion, confusion_of
 from rinsho.evaluation.orders import Orders, summarize_orders
+from rinsho.evaluation.prompt_table import PromptTable
 from rinsho.evaluation.scoring import ScoredEntry, restrict
 from rinsho.evaluation.text_metrics import Copied, count_copied, repetition_rate
 from rinsho.manifest import FinishedFolder
@@ -128,6 +129,7 @@ class Report:
     chain: tuple[ChainLink, ...]
     seed: int
     n_draws: int
+    prompt_tables: tuple[PromptTable, ...] = ()  # one model by every template of the legacy harness
 
 
 def summarize_entry(entry: ScoredEntry, engine: str, seed: int, n_draws: int) -> EntrySummary:
