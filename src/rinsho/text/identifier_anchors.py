@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -313,14 +313,17 @@ class WordsAt:
         for pair, lengths in self._of_pair.items():
             self._of_pair[pair] = (*lengths, *self._of_first.get(pair[0], ()))
 
-    def ends(self, text: str, place: int) -> Iterator[int]:
-        """Yield where the words end that begin at a place, the longest first."""
+    def ends(self, text: str, place: int) -> list[int]:
+        """Return where the words end that begin at a place, the longest first."""
         lengths = self._of_pair.get(text[place : place + 2])
         if lengths is None:
             lengths = self._of_first.get(text[place], ())
+        found: list[int] = []
         for length in lengths:
-            if text[place : place + length] in self.words and place + length <= len(text):
-                yield place + length
+            end = place + length
+            if text[place:end] in self.words and end <= len(text):
+                found.append(end)
+        return found
 
 
 def _lengths(words: Iterable[str], n: int) -> dict[str, tuple[int, ...]]:

@@ -110,12 +110,16 @@ _CERTAIN_TITLES = _TITLES_ANYWHERE | frozenset({"薬剤師", "技師", "保健�
 _ENDS_A_ROLE = frozenset("医師科長者部員父母兄弟姉妹男女妻夫婦孫役番名棟院室前故元手護授事任")
 
 
+NO_NAME_ENDS = "、。「」\n()にをはがともでるだすど0123456789"  # with these before an honorific
+
+
 def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
     """Read the name that ends where an honorific begins."""
     before = text[place - 1 : place]
-    if before in "、。「」\n()のにをはがともでるただすどなよれ0123456789":  # noqa: SIM102
-        if before not in "のなれよた" or text[place - 2 : place - 1] in "そこあどた、。":
-            return None
+    if before in NO_NAME_ENDS:
+        return None
+    if before in "のなれよた" and text[place - 2 : place - 1] in "そこあどた、。":
+        return None
     if text[place].isascii() and _is_in_latin_word(text, place):
         return None
     if text[place] == "様" and "一" <= text[place + 1 : place + 2] <= "龠":  # noqa: SIM102

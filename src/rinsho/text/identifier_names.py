@@ -17,7 +17,7 @@ from rinsho.text.identifier_given_names import (
     is_one_kanji_surname,
     split_full_name,
 )
-from rinsho.text.identifier_honorifics import find_before_honorific
+from rinsho.text.identifier_honorifics import NO_NAME_ENDS, find_before_honorific
 from rinsho.text.identifier_name_reading import (
     NAME_KANJI,
     NO_GIVEN_LETTER,
@@ -172,10 +172,16 @@ def _cue_finder(words: list[str], is_own: bool) -> Find:
     return find
 
 
+# No name follows a cue right before one of these: particles and endings of verbs, stops, figures.
+_HOPELESS = "、。0123456789" + "".join(
+    chr(code) for code in range(ord("ぁ"), ord("ん") + 1) if chr(code) not in "さはがの"
+)
+
+
 def _is_hopeless(text: str, end: int) -> bool:
     """Tell by the next character that no name follows a cue."""
     after = text[end : end + 1]
-    if after in "をにでともへやかし。すたるれ":
+    if after in _HOPELESS:
         return True
     if "一" <= after <= "龠" and after not in "様者氏名医師欄署":
         pair, three = text[end : end + 2], text[end : end + 3]
@@ -188,7 +194,7 @@ def _is_hopeless(text: str, end: int) -> bool:
             and not is_listed(three)
             and not is_surname(three)
         )
-    return ("ぁ" <= after <= "ん" and after != "さ") or after in "、。0123456789"
+    return False
 
 
 def _is_inside_word(text: str, start: int, end: int) -> bool:
@@ -651,9 +657,9 @@ NAME_RULES = (
         _before_age,
         23,
     ),
-    Rule("name", begins(OWN_CUES), _cue_finder(OWN_CUES, True), 20),
-    Rule("name", begins(ROLE_CUES), _cue_finder(ROLE_CUES, False), 21),
-    Rule("name", begins(HONORIFICS), find_before_honorific, 22),
+    Rule("name", begins(OWN_CUES), _cue_finder(OWN_CUES, True), 20, not_before=_HOPELESS),
+    Rule("name", begins(ROLE_CUES), _cue_finder(ROLE_CUES, False), 21, not_before=_HOPELESS),
+    Rule("name", begins(HONORIFICS), find_before_honorific, 22, not_after=NO_NAME_ENDS),
     Rule("name", begins(KIN), _after_kin, 23),
     Rule("name", (Begin("、,/・&と→ (", "", "", "\0"),), _next_name, 24),
     Rule("name", (Begin("/・&", "\0"),), _name_before, 25),
