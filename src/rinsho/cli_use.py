@@ -1,4 +1,4 @@
-"""The commands that use a model: evaluate, serve, generate, extract, codes, deidentify."""
+"""The commands that use a model: evaluate, generate, extract, codes, deidentify."""
 
 from __future__ import annotations
 
@@ -108,23 +108,6 @@ def draw_losses(
 
     draw(DrawLossesConfig(), weights=weights, out=out)
     print(out)
-
-
-@use.command(rich_help_panel=USE)
-def serve(
-    model: Annotated[
-        Path | None, typer.Argument(help="weights folder to chat with; none: extraction alone")
-    ] = None,
-    extractor: Annotated[
-        Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="a loopback address")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one")] = 8000,
-) -> None:
-    """Serve an OpenAI-compatible API and a web page, on this machine alone."""
-    from rinsho.serving.serve import serve as serve_until_stopped
-
-    serve_until_stopped(model, extractor, host=host, port=port)
 
 
 @use.command(rich_help_panel=USE)
@@ -301,6 +284,71 @@ def codes(
     notes = _read_notes(files, format_, encoding, text_field)
     for extraction in extract_notes(load_extractor(model), notes):
         print(text_line(index, extraction, candidates), flush=True)
+
+
+@use.command("ask", rich_help_panel=USE)
+def ask_text(
+    question: Annotated[list[str], typer.Option("--question", "-q", help="repeatable")],
+    files: FilesArgument = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="weights to quote and answer; none: sentences")
+    ] = None,
+    json: JsonOption = False,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Ask what a text says: the answer is its own words, with their places.
+
+    Requests for a diagnosis, a treatment or a dose are declined. A professional has to check it.
+    """
+    from rinsho.clinical.ask import ask, to_text
+    from rinsho.generation.decoder_model import load_language_model
+
+    opened = load_language_model(model) if model else None
+    for note in _read_notes(files, format_, encoding, text_field):
+        for one in question:
+            answer = ask(note.text, one, opened)
+            if json:
+                print_json({"id": note.id, **answer.to_json()})
+            else:
+                print(to_text(answer), flush=True)
+
+
+@use.command("draft", rich_help_panel=USE)
+def draft_letter(
+    files: FilesArgument = None,
+    form: Annotated[
+        str, typer.Option("--form", help="discharge-summary or referral-letter")
+    ] = "discharge-summary",
+    model: Annotated[
+        Path | None, typer.Option("--model", help="weights to write the course; none: its lines")
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
+    ] = None,
+    json: JsonOption = False,
+    format_: FormatOption = "auto",
+    encoding: EncodingOption = "auto",
+    text_field: TextFieldOption = "text",
+) -> None:
+    """Draft a letter from the notes of one patient, in their order; each line cites [note:line].
+
+    Nothing is concluded that no note says; what a model adds is marked. A professional has to
+    check it.
+    """
+    from rinsho.clinical.draft import DRAFT_FORMS, draft
+    from rinsho.clinical.extract import load_extractor
+    from rinsho.generation.decoder_model import load_language_model
+
+    checked = _one_of("--form", form, DRAFT_FORMS)
+    notes = list(_read_notes(files, format_, encoding, text_field))
+    opened = load_language_model(model) if model else None
+    made = draft(notes, checked, load_extractor(extractor), opened)
+    if json:
+        print_json(made.to_json())
+    else:
+        print(made.to_text(), end="")
 
 
 def _needed(option: str, value: Path | None) -> Path:

@@ -39,10 +39,10 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "tokenizer"
 
 
-def tiny_shape(tokenizer: Tokenizer) -> DecoderConfig:
+def tiny_shape(tokenizer: Tokenizer, context_length: int = 64) -> DecoderConfig:
     return DecoderConfig(
         vocab_size=tokenizer.vocab_size, d_model=32, n_layers=2, n_heads=2, n_kv_heads=2,
-        d_head=16, d_ff=48, context_length=64,
+        d_head=16, d_ff=48, context_length=context_length,
     )  # fmt: skip
 
 
@@ -50,6 +50,12 @@ def tiny_shape(tokenizer: Tokenizer) -> DecoderConfig:
 def language_model(tokenizer_folder: Path) -> LanguageModel:
     tokenizer = read_tokenizer(tokenizer_folder)
     return DecoderModel(new_decoder(tiny_shape(tokenizer), seed=0), tokenizer, "tiny")
+
+
+@pytest.fixture(scope="session")
+def long_model(tokenizer_folder: Path) -> LanguageModel:
+    tokenizer = read_tokenizer(tokenizer_folder)
+    return DecoderModel(new_decoder(tiny_shape(tokenizer, 2_048), seed=0), tokenizer, "tiny")
 
 
 @pytest.fixture(scope="session")
