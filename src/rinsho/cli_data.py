@@ -111,6 +111,30 @@ def check_data(
         raise typer.Exit(1)
 
 
+@data.command("export")
+def export_data(
+    name: Annotated[str, typer.Argument(help="a benchmark or a group of them")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the tasks")] = Path("out/lm-eval"),
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a benchmark as tasks of lm-evaluation-harness: YAML, items as JSONL, and its terms.
+
+    Choices with one right letter are compared by log-likelihood, several letters, numbers and
+    entity lists are generated. Spans, pairs and ratings have no figure there and are refused.
+    """
+    from rinsho.evaluation.benchmark import Sources
+    from rinsho.evaluation.lm_eval_export import export_tasks
+
+    for task in export_tasks(name, Sources(data, noncommercial=noncommercial), out):
+        if json:
+            print_json(task)
+        else:
+            left_out = f", {task.n_left_out} left out" if task.n_left_out else ""
+            print(f"{out / task.task}.yaml  {task.output_type}, {task.n_items} items{left_out}")
+
+
 @data.command("fetch")
 def fetch_data(
     names: Annotated[list[str], typer.Argument(help="names from `rinsho data list`")],
