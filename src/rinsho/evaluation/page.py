@@ -60,6 +60,7 @@ def render_page(
     """
     script, style = ("".join(_asset(one) for one in names) for names in (_SCRIPTS, _STYLES))
     benchmarks = {one.loaded.name: one.loaded.benchmark for one in entries}
+    withheld = [one.loaded.name for one in entries if one.loaded.is_text_withheld]
     heading = escape(title) if title else both("評価レポート", "Evaluation report")
     parts = {
         "policy": (
@@ -77,7 +78,7 @@ def render_page(
         "free": free_section(report),
         "methods": methods_section(report, benchmarks),
         "chain": removal_section(report) + chain_section(report),
-        "licenses": license_section(report, benchmarks),
+        "licenses": license_section(report, benchmarks, list(dict.fromkeys(withheld))),
         "guide": guide_section(report),
         "data": embed_json(item_data(entries)),
         "script": script,

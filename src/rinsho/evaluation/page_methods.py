@@ -92,7 +92,7 @@ def _methods(report: Report) -> list[str]:
 def _sizes(report: Report, items: str, documents: str) -> list[str]:
     shown = dict[str, str]()
     for entry in report.entries:
-        of = f", {entry.n_documents} {documents}" if entry.n_documents != entry.n_items else ""
+        of = f", {entry.n_documents:,} {documents}" if entry.n_documents != entry.n_items else ""
         shown[entry.benchmark] = f"{entry.benchmark} ({entry.n_items:,} {items}{of})"
     return list(shown.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from rinsho.evaluation.benchmark import Benchmark
@@ -102,8 +102,16 @@ def _short(value: object) -> str:
     return ", ".join(str(one)[:16] for one in value) if isinstance(value, (list, tuple)) else ""
 
 
-def license_section(report: Report, benchmarks: Mapping[str, Benchmark]) -> str:
-    """Return the licenses and attributions of the benchmarks and of the folders."""
+def license_section(
+    report: Report, benchmarks: Mapping[str, Benchmark], withheld: Sequence[str]
+) -> str:
+    """Return the licenses and attributions of the benchmarks and of the folders.
+
+    Args:
+        report: Its chain names the folders.
+        benchmarks: Those of the report, by name.
+        withheld: The names of those whose texts the report leaves out.
+    """
     rows = "".join(
         f"<tr><td>{escape(b.name)}</td><td>{escape(b.license)}</td><td>{escape(b.source)}</td></tr>"
         for b in benchmarks.values()
@@ -114,13 +122,23 @@ def license_section(report: Report, benchmarks: Mapping[str, Benchmark]) -> str:
         ", ".join(licenses) or "–"
     )
     sources = escape("; ".join(attributions))
-    note = both(
-        "非商用ライセンスと非公開の資料については、問題文・回答文をこの報告に載せていません。",
-        "Of non-commercial and private material this report shows no text, of items or answers.",
-    )
+    note = _withheld_note(withheld)
     return (
         f'<section class="card"><table class="plain wide">{rows}</table><p>{line}</p>'
         f"<p><small>{sources}</small></p><p>{note}</p></section>"
+    )
+
+
+def _withheld_note(withheld: Sequence[str]) -> str:
+    if not withheld:
+        return both(
+            "この報告は、すべての問題と回答の文を含みます。",
+            "This report holds the text of every item and answer.",
+        )
+    names = escape(", ".join(withheld))
+    return both(
+        f"次のベンチマークの問題文・回答文は載せていません: {names}",
+        f"The text of items and answers is left out for: {names}",
     )
 
 
