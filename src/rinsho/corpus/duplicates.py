@@ -38,7 +38,6 @@ _COUNT_MARGIN = 0.999
 
 _BIN_SHIFT = np.uint32(32 - 7)
 _BIN_EDGES = np.arange(N_BINS, dtype=np.uint32) << _BIN_SHIFT
-_OWNER_SHIFT = np.uint64(32)
 _BAND_MIX = np.random.default_rng(0).integers(1, 2**63, N_ROWS_PER_BAND, dtype=np.uint64) * 2 + 1
 # Where an empty bin borrows from: the first full one in an order of its own.
 _LENDERS = np.random.default_rng(1).permuted(np.tile(np.arange(N_BINS), (N_BINS, 1)), axis=1)
@@ -74,23 +73,18 @@ def fingerprints(texts: Sequence[str]) -> list[Fingerprint]:
     """Return `fingerprint` of each text; over many at once, a short one costs a fifth."""
     if not texts:
         return []
-    owned, ends = _ordered_shingles(texts)
-    is_new = np.ones(len(owned), dtype=bool)
-    np.not_equal(owned[1:], owned[:-1], out=is_new[1:])
-    n_shingles = np.diff(np.concatenate(([0], np.cumsum(is_new)))[ends], prepend=0)
-    keys = band_keys(signatures(owned, n_shingles > 0))
+    shingles = _ordered_shingles(texts)
+    n_shingles = [np.count_nonzero(one[1:] != one[:-1]) + 1 if len(one) else 0 for one in shingles]
+    keys = band_keys(signatures(shingles))
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return [
         Fingerprint(hashlib.sha256(data).digest()[:DIGEST_BYTES], key, n, len(data))
-        for data, key, n in zip(encoded, keys, n_shingles.tolist(), strict=True)
+        for data, key, n in zip(encoded, keys, n_shingles, strict=True)
     ]
 
 
-def _ordered_shingles(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
-    """Return the hashes of the texts' n-grams, and where those of each text end.
-
-    Sorted in each text, the number of the text above its 32 bits: so all are sorted.
-    """
+def _ordered_shingles(texts: Sequence[str]) -> list[SmallHashes]:
+    """Return the hashes of the n-grams of each text, sorted."""
     codes, starts = compact_in_a_row(texts)
     hashes = hash_ngrams_small(codes, N_GRAM_CHARS)
     sizes = np.maximum(0, np.diff(starts) - N_GRAM_CHARS)  # the NUL after a text is in none
@@ -99,17 +93,14 @@ def _ordered_shingles(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
     ]
     for part in parts:
         part.sort()
-    owned = np.repeat(np.arange(len(texts), dtype=np.uint64) << _OWNER_SHIFT, sizes)
-    owned |= np.concatenate(parts)
-    return owned, np.cumsum(sizes)
+    return parts
 
 
-def signatures(owned: Hashes, is_filled: NDArray[np.bool_]) -> SmallHashes:
+def signatures(shingles: Sequence[SmallHashes]) -> SmallHashes:
     """Return the one-permutation MinHash of each text: the least hash in each of 128 equal ranges.
 
     Args:
-        owned: Hashes of 32 bits, the number of their text above them, sorted.
-        is_filled: Shape (n_texts,): which texts have any.
+        shingles: The hashes of each text, sorted.
 
     Returns:
         Shape (n_texts, 128); zeros for a text without any hash.
@@ -118,12 +109,13 @@ def signatures(owned: Hashes, is_filled: NDArray[np.bool_]) -> SmallHashes:
         Li, Owen, Zhang 2012, "One Permutation Hashing"; empty ranges borrow from random full ones
         as in Shrivastava 2017, "Optimal Densification" (ICML).
     """
-    owners = np.arange(len(is_filled), dtype=np.uint64)[:, None] << _OWNER_SHIFT
-    edges = owners | _BIN_EDGES
-    first = np.searchsorted(owned, edges)
-    least = np.append(owned, ~np.uint64(0))[first]
-    is_full = (least >> _BIN_SHIFT.astype(np.uint64)) == (edges >> _BIN_SHIFT.astype(np.uint64))
-    values = np.where(is_full, least - edges, 0).astype(np.uint32)
+    is_filled = np.array([len(one) > 0 for one in shingles], dtype=bool)
+    least = np.zeros((len(shingles), N_BINS), dtype=np.uint32)
+    for own, row in zip(shingles, least, strict=True):
+        if len(own):  # past the last hash the last one is taken, which is in no later range
+            own.take(own.searchsorted(_BIN_EDGES), mode="clip", out=row)
+    is_full = ((least >> _BIN_SHIFT) == np.arange(N_BINS)) & is_filled[:, None]
+    values = np.where(is_full, least - _BIN_EDGES, np.uint32(0))
     texts, bins = np.nonzero(~is_full & is_filled[:, None])
     for turn in range(N_BINS):
         if not len(texts):
