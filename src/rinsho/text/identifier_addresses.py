@@ -51,10 +51,10 @@ _LINK = (
     rf"(?:の|ノ)(?={_N}))"
 )
 _NO_UNIT = (
-    r"(?![0-9.]|[ ]?(?:年|月|日|週|回|人|名|歳|才|例|件|時|分|秒|%|％|mg|mL|ml|cm|"
-    r"mm|kg|g/|点|度|円|床|万|億|倍|代|割|ヶ月|か月|カ月|ヵ月|世紀|位|社|校|つ|個("
+    r"(?![0-9.]|[ ]?(?:年(?!齢)|月|日(?!中)|週|回|人(?![定事])|名(?!前)|歳|才|例|件|時|分|秒|%|％|mg|mL|ml|cm|"
+    r"mm|kg|g/|点|度|円|床|万|億|倍|代|割|ヶ月|か月|カ月|ヵ月|世紀|位|社(?![会員保])|校(?!医)|つ|個("
     r"?!人)|階級|票"
-    r"|種|項|章|節|巻|頁|段|両|隻|機|頭|匹|本|枚|着|級|期|系統|番目|番線|km|m))"
+    r"|種(?!別)|項(?!目)|章|節|巻|頁|段|両|隻|機(?![番器械])|頭|匹|本(?![人籍])|枚|着(?!信)|級(?!別)|期(?!限)|系統|番目|番線|km|m))"
 )
 _HOUSE = (
     rf"[、 ]?(?:{_N}{{1,5}}(?:{_LINK}[ ]?[東西南北甲乙丙上下内通]?{_N}{{1,4}}){{1,5}}(?:号室|"
@@ -100,7 +100,7 @@ _ISLAND = re.compile(
 _LIVES = (
     r"(?=[ ]?(?:在住|居住|出身|在中|に在住|に住|に居住|で出生|で生まれ|にて出生|に生まれ|の(?:実家|アパート|マンション|借家|団地|公営住宅|県営|市営|戸建|一軒家|持ち家|親戚|ご自宅|家で|家に|施設に)|に"
     r"引っ越|に転入|に独居|に転居|へ転居|より転"
-    r"居|から転居|の自宅|で独居|で一人暮らし|で一人暮し|で生活|で暮ら|在$))"
+    r"居|から転居|の自宅|から(?:通院|来院|通所|通学)|で独居|で一人暮らし|で一人暮し|で生活|で暮ら|在$))"
 )
 _LIVING = re.compile(
     rf"(?:{PREFECTURE}[ ]?{_CITY}(?:[一-龠々ヶ]{{1,8}}?(?:区|町|村))?(?:"
@@ -113,7 +113,7 @@ _CITY_START = re.compile(rf"{_START}{_CITY}")
 _LOOK_BACK = 48  # characters between the begin of an address and its first number
 
 
-_HAS_NUMBER = re.compile(rf"{_N}|在住|居住|出身|在中|に住|独居|転居|一人|生活|暮ら")
+_HAS_NUMBER = re.compile(rf"{_N}|から(?:通|来)|在住|居住|出身|在中|に住|独居|転居|一人|生活|暮ら")
 
 
 def _from_prefecture(text: str, place: int) -> tuple[int, int] | None:
@@ -180,7 +180,7 @@ _PLACE_WORD = (
     r"[^\s\0、。,;|\"'\t()「」\[\]『』【】<>:：=`/])"
 )
 _NOT_LABEL = (  # a blank goes on with the address unless a label follows it
-    r"(?!(?:電話|携帯|氏名|患者|生年|年齢|性別|職業|勤務|保険|紹介|主治|担当|入院|退院|受診|家族|本人|TEL|Tel|tel|FAX|Fax|E-?mail"
+    r"(?!(?:(?:明治|大正|昭和|平成|令和)[ 0-9元]|[℡☎〶]|[^\s0-9]{1,10}[ ]?(?:様|殿|さん|氏|先生|宛)(?![一-龠])|電話|携帯|氏名|患者|生年|年齢|性別|職業|勤務|保険|紹介|主治|担当|入院|退院|受診|家族|本人|TEL|Tel|tel|FAX|Fax|E-?mail"
     r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?|URL|Mail|/|[・*■●-]|(?:19|20)[0-9]{2}[-/年.]|0[0-9]|[0-9]{2}[./-][0-9A-Z]|第?[一二三]?[一-龠]{1,5}(?:日(?=[ :=0-9令平昭|])|番号|名|者|期限|先|所属|学校|園|医)|事業|勤め|GS1|[A-Z][a-z]{3})"
     rf"|{_PLACE_WORD}{{1,10}}[:=])"
 )
@@ -192,7 +192,7 @@ _IS_ADDRESS = re.compile(
     r"|[0-9]{1,4}-[0-9]{1,4}(?:-[0-9]{1,4})?(?![0-9-])|大?字[一-龠]"
 )
 _NO_ADDRESS = re.compile(
-    r"不明|不定|なし|同上|[歳才]|病院|医院|です[かが]|ません|ください|[をがは](?=[一-龠ぁ-ん])|年[0-9]|月[0-9]|搬送|により|から(?=[一-龠])"
+    r"不明|不定|なし|同上|番号|電話|[歳才]|病院|医院|です[かが]|ません|ください|[をがは](?=[一-龠ぁ-ん])|年[0-9]|月[0-9]|搬送|により|から(?=[一-龠])"
     r"|^[0-9-]{8,}$|^0[0-9]|@|http|mg|の(?:た|と)|した|する|である|による|とし"
 )
 
@@ -268,6 +268,7 @@ _LATIN_CELL = (
     r"[ ]?[:=>][ ]?\"?(?P<value>(?=[^\n\0]{0,80}(?:-(?:shi|ku|cho|machi|gun)|Tokyo|Osaka|Kyoto|Japan|City))"
     r"(?:(?![0-9]{3}-[0-9]{4}(?!,))[A-Za-z0-9#.,' -]){8,100}(?<=[A-Za-z]))(?=[^A-Za-z-]|$)"
 )
+_NO_NUMBER_BEFORE = f"(?<!{_N})"  # 7番地 ends an address, it is no label of one
 ADDRESS_RULES = (
     Rule("address", (Begin("大", "字"), Begin("字", "", "", "\n 。、:は「『(")), _OAZA, 15),
     Rule(
@@ -305,7 +306,9 @@ ADDRESS_RULES = (
         "address",
         (
             *begins(("在住", "居住", "出身")),
-            Begin("にへよかので", "在住居独転り自一生出引て", "住居む一宅人転活らん生まっ出入"),
+            Begin(
+                "にへよかので", "在住居独転り自一生出引てら", "住居む一宅人転活らん生まっ出入通来"
+            ),
             Begin("の", "実アマ借団公県市戸持親ご家施", "家パン団営建ち戚自でに設"),
         ),
         _before_living,
@@ -316,6 +319,7 @@ ADDRESS_RULES = (
         [*_ADDRESS_CUES.split(), *_SPACED_CUES, "address.text", "address.line"],
         f"(?:地)?{_CUED}",
         priority=6,
+        before=_NO_NUMBER_BEFORE,
     ),
     cued(
         "address",
@@ -332,8 +336,17 @@ ADDRESS_RULES = (
         _CUED_CELL,
         _is_cell,
         priority=6,
+        before=_NO_NUMBER_BEFORE,
     ),
-    cued("address", sorted(_WEAK_CUES), _CUED_CELL, _is_numbered, priority=6, has_digit=True),
+    cued(
+        "address",
+        sorted(_WEAK_CUES),
+        _CUED_CELL,
+        _is_numbered,
+        priority=6,
+        before=_NO_NUMBER_BEFORE,
+        has_digit=True,
+    ),
     cued("address", ("〒", "郵便番号"), _AFTER_CODE, _is_place, priority=6),
     cued("address", ("Address", "address", "ADDRESS", "ADDR"), _LATIN_CELL, priority=5),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder, first_of
-from rinsho.text.identifier_patterns import DASH, GAP, PREFECTURE
+from rinsho.text.identifier_patterns import DASH, DASHES, GAP, PREFECTURE
 
 _DIGITS = "0123456789"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -13,11 +13,14 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 # ------------------------------------------------------------------------------ telephone
 
 _JOINT = rf"(?:[ ]?(?:{DASH}|[._・])[ ]?|{DASH}\n|\n{DASH}|局の?|番|の|[ ]{{1,2}}|[ ]?{DASH}?\([ ]?|[ ]?\)[ ]?{DASH}?[ ]?)"
-_ABROAD = r"\(?(?:\+[ ]?|00|010-?)81\)?[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?[1-9][0-9]{0,3}"
+_ABROAD = r"\(?(?:\+[ ]?|00|010-?)81\)?[ ]?[-. ]?[ ]?(?:\(0\)[ ]?)?(?:[1-9][0-9]{0,3}|\(0?[1-9][0-9]{0,3}\))"
+_FREE = (  # a call that costs nothing
+    rf"\(?0(?:120|800|570|990)\)?(?:{DASH}|[ ])?[0-9]{{2,3}}(?:{DASH}|[ ])?[0-9]{{3,4}}"
+)
 _AREA = rf"(?:{_ABROAD}|\([ ]?(?:{_ABROAD}|0[1-9][0-9]{{0,3}})[ ]?\)|0[1-9][0-9]{{0,3}})"
 _GROUPS = rf"{_AREA}(?:{_JOINT}|(?<=\)))[0-9]{{1,4}}{_JOINT}[0-9]{{3,4}}"
 _NUMBER = (
-    rf"(?:{_GROUPS}|0[5-9]0{_JOINT}?[0-9]{{4}}{_JOINT}?[0-9]{{4}}"
+    rf"(?:{_FREE}|{_GROUPS}|0[5-9]0{_JOINT}?[0-9]{{4}}{_JOINT}?[0-9]{{4}}"
     rf"|0[1-9][0-9]{{8,9}}|\+81[0-9]{{9,10}})"
 )
 _BOXED = r"0(?:[ |]{1,2}[0-9]){9,10}"  # one digit a box
@@ -121,21 +124,24 @@ _AFTER_LATIN = re.compile(
     r"(?:-(?:shi|ku|cho|machi|gun|mura|ken|fu|to)|[Cc]ity|Tokyo|Osaka|Kyoto|Hokkaido|Japan|JAPAN|JP"
     r"|[A-Z][a-z]{3,10}[ ]?,[ ]?[A-Z][a-z]{3,10})[ ]?,?[ ]\Z"
 )
+_AFTER_PLACE = re.compile(r"[市区町村郡][^\n。]{1,40}[0-9号室階棟番地荘館F][ ,、]{0,2}\(?\Z")
 _LATIN_CODE = re.compile(rf"[0-9]{{3}}{DASH}[0-9]{{4}}(?!{DASH}|[0-9A-Za-z])")
 
 
-def _after_latin_place(text: str, place: int) -> tuple[int, int] | None:
-    """Read the code that ends an address in Latin letters."""
-    if text[place - 1 : place] != " ":
+def _after_place(text: str, place: int) -> tuple[int, int] | None:
+    """Read the code that ends an address: 栄町4-10-9 (965-0034), Sakae-cho, Tokyo 100-0001."""
+    if text[place - 1 : place] not in " (,、" or text[place + 3 : place + 4] not in DASHES:
         return None
     match = _LATIN_CODE.match(text, place)
+    if match and _AFTER_PLACE.search(text, max(0, place - 52), place):
+        return match.span()
     found = match and _AFTER_LATIN.search(text, max(0, place - 30), place)
     return match.span() if match and found else None
 
 
 _POSTAL_CUES = (
     "郵便番号 郵便 〒番号 郵便No ZIP Zip zip ZipCode zipcode zip_code zipCode ZIPCODE postalCode postal_code"
-    " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal ゆうびん ゆうびん番号 ユウビン ユウビン番号 JP"
+    " PostalCode postalcode POSTAL postcode Postcode postCode post_code Postal postal ゆうびん ゆうびん番号 ゆうびんばんごう ユウビンバンゴウ 郵便物 郵便物送付先 郵送先 ユウビン ユウビン番号 JP"
 )
 
 _POSTAL_REST = (
@@ -216,8 +222,8 @@ CONTACT_RULES = (
     ),
     Rule(
         "postal_code",
-        (Begin(_DIGITS, _DIGITS, _DIGITS, "\n 　,、(|\t\":・。]」>/;=)*■●'^"),),
-        first_of(finder(_BARE_CODE), _after_latin_place),
+        (Begin(_DIGITS, _DIGITS, _DIGITS, "\n 　,、(|\t\":・。]」>/;=)*■●'^※◆◇★☆▼▶〒◎→【『"),),
+        first_of(finder(_BARE_CODE), _after_place),
         9,
     ),
     Rule(

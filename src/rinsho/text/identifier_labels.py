@@ -17,7 +17,7 @@ from rinsho.text.identifier_name_words import in_any_case
 _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     (
         "my_number",
-        "マイナ(?!保険証|免許)|桁番号|^myno$|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
+        "マイナ(?!保険証|免許)|^myno$|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
         "|番号確認|mynumber|individualnumber|taxid",
     ),
     ("device_number", "model/?serial"),
@@ -28,7 +28,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     (
         None,
         "承認|認証番号|薬価|jmdn|jan(?!e)|jlac|icd(?!.*(?:シリアル|製造|本体|植))|病名|疾患|疾病|傷病名"
-        "|病床|部屋|病室|号室|図書|文献|論文|商品|薬品|医薬品|薬剤|製剤コード|型番|型式|品番(?!号)|カタログ"
+        "|病床|部屋|病室|号室|図書|文献|論文|商品|薬品|医薬品|薬剤(?!師|服用歴|情報)|製剤コード|型番|型式|品番(?!号)|カタログ"
         "|model|catalog|^ref|法令|法律|条例|通知番|告示|議案|通達|染色体|遺伝子|変異|臨床研究|臨床試験"
         "|試験番号|試験id|治験(?!.*(?:症例|被験者|登録))|課題|特許|商標|意匠|規格|項目|用語|契約|予算"
         "|計画|医療機関(?:コード|番号|等|の)|事業所|事業者|施設番号|施設コード|施設id|薬局コード|支払"
@@ -39,7 +39,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|振替|抗体番号|クローン"
         "|歳入|歳出|決議|法案|条番号|枝番号(?=を)|商業|国際標準|カラム|レコードid|文書番号体系|フォーム",
     ),
-    ("passport_number", "旅券|^pass|^pp(?:no)?$|パスポート|passport|渡航文書"),
+    ("passport_number", "旅券|^pass|^pp(?:no)?$|パスポート|passport|渡航文書|traveldoc"),
     (
         "license_number",
         "免許|めんきょ|メンキョ|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
@@ -53,14 +53,14 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|me機器|機番|製番|器番|号機|本体|機体|個体|デバイス|device|植込|植え込|埋込|リード|ジェネレータ|ステント"
         "|ペースメーカ|人工関節|人工弁|人工内耳|ポンプ|センサ|補聴器|送信機|送信器|受信機|モニタ|除細動"
         "|crtd|crtp|icm|^icd|呼吸器|測定器|血糖計|cpap|透析装置|スコープ|濃縮器|インプラント|充電器"
-        "|リモコン|プログラマ|電池|電極|バルブ|グラフト|義歯|義肢|眼内レンズ|iol|器材|院内管理|資産|備品|吸引器|血液バッグ|車体|製剤番号|^me(?:no|番|管理)|^s/?no$"
+        "|リモコン|プログラマ|電池|電極|バルブ|グラフト|義歯|義肢|眼内レンズ|iol|器材|院内管理|資産|備品|吸引器|血液バッグ|車体|製剤番号|^me(?:no|番|管理)|^s/?no$|^me$"
         "|製品|^(?:sn|s/n|ser|ser\\.?no)$|カプセル|端末|車いす|車椅子|ベッド管理",
     ),
     (
         "insurance_number",
         "保険|健保|国保|社保|被保|受給者|受給資格|公費|負担者|共済|組合員|加入者|資格確認|資格者証|医療証"
         "|後期高齢|生活保護|労災|insur|policy|subscriber|beneficiary|けんぽ|限度額|自立支援|特定疾患|難病"
-        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢",
+        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢|広域連合|市町村番号|保番|hihoken|kouhi|kohi|jukyu",
     ),
 )
 _KINDS = tuple((kind, re.compile(words)) for kind, words in _LABELS_OF_KINDS)
@@ -69,10 +69,10 @@ _NO_SIGN = re.compile(r"[ _.'’の御お-]")
 _LATIN_PERSON = re.compile(
     "patient|(?:^|[^a-z])pt|chart|medical|record|mrn|hospital|case|sample|specimen|accession|order|visit"
     "|encounter|admission|subject|study|person|donor|registration|registry|unit|account|karte|recipient"
-    "|participant|enrol|screening|reference|^pid|emr|ehr|kanja|inpatient|outpatient|clinic|health"
+    "|participant|enrol|screening|reference|^pid|emr|ehr|kanja|hosp|karute|shinryo|claim|invoice|receipt|bill|ticket|queue|staff|employee|episode|referral|barcode|inpatient|outpatient|clinic|health"
 )
 _CODE_OF_PERSON = re.compile(
-    "患者|被験者|症例|識別|参加者|対象者|利用者|受診者|職員|匿名|仮名|バー|会員|個人|検体|登録|QR|管理"
+    "患者|被験者|症例|識別|参加者|対象者|利用者|受診者|職員|匿名|仮名|バー|会員|個人|検体|登録|QR|管理|住民|本人|児童|学生|生徒|家族"
 )
 
 # What a label ends with, or a word that is a label alone.
@@ -86,7 +86,7 @@ _HEADS = (
     "公費 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者"
 )
 _LATIN_HEADS = (
-    "MRN PID UDI UDI-DI UDI-PI GS1 GS1-128 GTIN IMEI S/N SN S.N. SER LOT Lot lot Batch Serial Passport "
+    "MRN mrn Mrn M.R.N. Visit# Order# Case# Patient# Pt# Acc# Account# pid= PID UDI UDI-DI UDI-PI GS1 GS1-128 GTIN IMEI S/N SN S.N. SER LOT Lot lot Batch Serial Passport "
     "License Licence licence DL Number Num Chart Karte IDNo PATID PatID S/No Pass Symbol Chart Insurance Accession carrierHRF udiCarrier "
     "deviceIdentifier lotNumber serialNumber medicalRecordNumber"
 )
@@ -101,9 +101,24 @@ _words = _HEADS.split()
 HEADS = [
     "手帳 第",
     "後期 ",
+    "I D",
+    "I  D",
     *_words,
     *(one for word in _words if len(word) < 4 for one in _spaced(word)),
-    *in_any_case([*_LATIN_HEADS.split(), "_id", "_no", "_num", "id_", "_ID"]),
+    *in_any_case(
+        [
+            *_LATIN_HEADS.split(),
+            "_id",
+            "_no",
+            "_num",
+            "id_",
+            "_ID",
+            "_bango",
+            "_cd",
+            "_barcode",
+            "barcode_value",
+        ]
+    ),
 ]
 # What may stand between the head and the gap.
 TAIL = (
@@ -172,6 +187,8 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     'record_number'
     """
     start = _start(text, place)
+    if text[start - 2 : start] == "</":  # the end of an element
+        return None
     if text.startswith("免許", end):  # マイナ免許証
         return "license_number"
     if text[start - 1 : start] == "〒":
@@ -191,8 +208,23 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     return cast("IdentifierKind | None", kind or None)
 
 
+def kind_of_key(key: str) -> IdentifierKind | None:
+    """Return the kind of number that a key in Latin letters announces: chart_no, lotNumber.
+
+    >>> kind_of_key("patient_barcode_value"), kind_of_key("lotNumber"), kind_of_key("room_no")
+    ('record_number', 'device_number', None)
+    """
+    plain = _NO_SIGN.sub("", key).lower()
+    for kind, words in _KINDS:
+        if words.search(plain):
+            return cast("IdentifierKind | None", kind)
+    is_number = plain.endswith(_ENDS_OF_KEYS)
+    return "record_number" if is_number and _LATIN_PERSON.search(plain) else None
+
+
+_ENDS_OF_KEYS = ("id", "no", "num", "number", "code", "cd", "bango", "bangou", "value", "#")
 _REMARK = re.compile(r"[ ]?\(([^()\0\n0-9]{1,12})\)")
-_END_OF_CONTEXT = re.compile(r"[。\n]| / ")
+_END_OF_CONTEXT = re.compile(r"。|\n(?=.*\n)|\n{2}| / ", re.DOTALL)
 
 
 @functools.lru_cache(1 << 14)

@@ -24,23 +24,21 @@ def _digits(value: str) -> str:
 
 # ----------------------------------------------------------------------- values by their kind
 
-_SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|の])[ ]?|[ ]{{1,3}}|)"
+SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|の])[ ]?|[ ]{{1,3}}|)"
 _KANJI_FOUR = "[〇一二三四五六七八九]{4}"
 _TWELVE = (  # in any groups
-    rf"(?:[0-9](?:{_SPLIT}[0-9]){{11}}|{_KANJI_FOUR}(?:[ 、の-]?{_KANJI_FOUR}){{2}})"
+    rf"(?:[0-9](?:{SPLIT}[0-9]){{11}}|{_KANJI_FOUR}(?:[ 、の-]?{_KANJI_FOUR}){{2}})"
 )
 _EVEN_TWELVE = (  # without a label: in groups alike, as nobody writes four measurements
-    rf"(?:[0-9]{{12}}|[0-9]{{4}}(?P<s>{_SPLIT})[0-9]{{4}}(?P=s)[0-9]{{4}}"
-    rf"|[0-9]{{6}}{_SPLIT}[0-9]{{6}}|[0-9](?:[ |][0-9]){{11}})"
+    rf"(?:[0-9]{{12}}|[0-9]{{4}}(?P<s>{SPLIT})[0-9]{{4}}(?P=s)[0-9]{{4}}"
+    rf"|[0-9]{{6}}{SPLIT}[0-9]{{6}}|[0-9](?:[ |][0-9]){{11}})"
 )
 
 _LICENSE = (
-    rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠]{{1,2}}[医薬歯][ ]?[0-9]{{4,6}}"
+    rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠ぁ-んァ-ヶ]{{1,4}}[医薬歯][ ]?[0-9]{{4,6}}"
     rf"|[A-Z]{{1,3}}{DASH}?[0-9]{{4,10}}|[0-9]{{2,4}}{DASH}[0-9]{{2,8}}(?:{DASH}[0-9]{{1,6}})?"
 )
-_PASSPORT = (
-    rf"(?i:[A-Z]{{2}}){_SPLIT}[0-9](?:{_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
-)
+_PASSPORT = rf"(?i:[A-Z]{{2}}){SPLIT}[0-9](?:{SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
 
 _SYMBOL = r"[A-Za-z一-龠ァ-ヶぁ-んー]{1,8}[ ]?"
 _NO_SYMBOL = r"(?!(?:法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
@@ -49,33 +47,35 @@ _NEXT_SYMBOL = rf"(?:{DASH}|[・:])[一-龠ァ-ヶぁ-んA-Z]{{1,4}}{DASH}?[0-9]
 _INSURANCE = (
     rf"(?:[0-9]{{4,8}}(?::(?:[ぁ-んァ-ヶ一-龠A-Za-z]{{1,8}}|[0-9]{{1,10}})){{1,3}}"
     rf"|[0-9](?:[ |][0-9]){{5,9}}|{_NO_SYMBOL}{_SYMBOL}(?:{DASH}|[・･])?[ ]?[0-9]{{1,10}}(?:{_JOINT}[0-9]{{1,10}}){{0,3}}"
-    rf"|[0-9]{{1,12}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\)|[ ]?\([0-9]{{4,10}}\))?)"
+    rf"|[0-9]{{1,14}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\)|[ ]?\([0-9]{{4,10}}\))?)"
     rf"(?![0-9A-Za-z割円%歳点年月日])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 
+_MONTH = "(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _NO_CODE = r"(?!NCT|jRCT|UMIN|JapicCTI|ISBN|ISSN|DOI|PMID|COVID|CD[0-9]|https?)"
 _PART = rf"{_NO_CODE}[A-Za-z0-9]{{1,20}}+"
 _BETWEEN = (
-    rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9/.{DASHES}]))|の(?=[0-9]))"
+    rf"(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Z])|[ ](?=[0-9]{{2,6}}(?![0-9/.年月日{DASHES}]|[ ]{_MONTH}))"
+    r"|の(?=[0-9]))"
 )
 _RECORD = (
     rf"(?=[A-Za-z]{{0,8}}(?:[ ]?[#_/.{DASHES}][ ]?[A-Za-z]{{0,8}}){{0,3}}[ ]?[0-9]"
     r"|[一-龠ぁ-んァ-ヶ(])"
-    r"(?![0-9]{1,3}[ ]?[歳年月日回件例名人点円号床階度番時分週か])"
+    r"(?![0-9]{4}年|[0-9]{1,3}[ ]?[歳年月日回件例名人点円号床階度番時分週か])"
     r"(?![0-9]{5}[A-Z]{3}[0-9]{8}|[0-9]{2}[AB][0-9]X|DX-)"
     r"(?![0-9.]+[ ]?(?:mg|mL|ml|g/|%|mm|cm|kg|U/|IU|bpm|kcal|点|件|例|人|円|万|億))"
     r"(?![0-9]{1,3}[条項章節頁巻])(?!(?:18|19|20)[0-9]{2}[/年.-][0-9]{1,2}[/月.-][0-9]{1,2}(?![0-9-]))"
     r"(?!0[0-9]{1,3}[ の-][0-9]{1,4}[ の-][0-9]{4}(?![0-9-]))"
     rf"(?:[一-龠ぁ-んァ-ヶ]{{1,2}}{DASH}?(?=[0-9A-Z])|\([一-龠]{{1,2}}\)(?=[0-9]))?"
-    rf"{_PART}(?:{_BETWEEN}{_PART}){{0,6}}"
+    rf"(?:[0-9](?:[ |][0-9]){{4,15}}|{_PART}(?:{_BETWEEN}{_PART}){{0,6}})"
 )
 _DEVICE_PART = r"[A-Za-z0-9]{1,48}+"
 _DEVICE = (
     r"(?:[ ]?\([0-9]{2,4}\)[ ]?[A-Za-z0-9./+_-]{1,20}){1,6}"
     rf"|(?=[A-Za-z]{{0,8}}(?:[ ]?[/_.{DASHES}]?[ ]?[A-Za-z]{{1,8}}){{0,3}}[ ]?[/_.{DASHES}]?[0-9])"
     rf"(?!(?:18|19|20)[0-9]{{2}}[/年.][0-9]{{1,2}})"
-    rf"{_DEVICE_PART}(?:(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Za-z])|[ ](?=[0-9]{{2,12}}(?![0-9"
-    rf"{DASHES}])|[A-Z]{{1,4}}[0-9])){_DEVICE_PART}){{0,6}}"
+    rf"{_DEVICE_PART}(?:(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Za-z])|[ ](?=[0-9]{{2,12}}(?![0-9年月./"
+    rf"{DASHES}]|[ ]{_MONTH})|(?![MTSHR][0-9]{{1,2}}[./年])[A-Z]{{1,4}}[0-9])){_DEVICE_PART}){{0,6}}"
 )
 
 
@@ -89,8 +89,22 @@ def _is_record(value: str) -> bool:
     return n_digits >= 3 or (n_digits == 2 and re.search(rf"[A-Z]|{DASH}", value) is not None)
 
 
+def _is_insurance(value: str) -> bool:
+    return _has_two(value) and not (len(value) == 12 and value.isdigit())  # a license or a card
+
+
+_TIME = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[ ]?(?:[01][0-9]|2[0-3])[ ]?[0-5][0-9]"
+)
+
+
+def is_time(value: str) -> bool:
+    """Tell whether twelve digits are a day and a time: 200904291438."""
+    return _TIME.fullmatch(value) is not None
+
+
 def _is_device(value: str) -> bool:
-    return len(value) >= 4 and len(_digits(value)) >= 2
+    return len(value) >= 3 and len(_digits(value)) >= 2
 
 
 # ------------------------------------------------------------------------ beside a label
@@ -117,11 +131,21 @@ def _labelled(
     def find(text: str, place: int) -> tuple[int, int] | None:
         for end, kind_there in _labels_at(text, place):
             match = pattern.match(text, end) if kind_there == kind else None
-            if match and is_right(match["value"]):
+            if match and is_right(match["value"]) and not _is_heading(text, place, end, match):
                 return match.span("value")
         return None
 
     return find
+
+
+_TITLES = ("カルテ", "診療録", "病理")
+
+
+def _is_heading(text: str, place: int, end: int, match: re.Match[str]) -> bool:
+    """Tell whether a label is the title of a note and what follows it the note's text."""
+    if "\n" not in text[end : match.start("value")] or text[place:end] not in _TITLES:
+        return False
+    return match.start("value") - end > 2 or len(_digits(match["value"])) < 5
 
 
 @functools.lru_cache(2)  # the rules of all kinds ask for the same place, one after the other
@@ -209,7 +233,7 @@ NUMBER_RULES = (
     Rule(
         "license_number", _LABELS, _labelled("license_number", _LICENSE, _has_two, _FAR_LICENSE), 3
     ),
-    Rule("insurance_number", _LABELS, _labelled("insurance_number", _INSURANCE, _has_two), 3),
+    Rule("insurance_number", _LABELS, _labelled("insurance_number", _INSURANCE, _is_insurance), 3),
     Rule("device_number", _LABELS, _labelled("device_number", _DEVICE, _is_device), 4),
     Rule("record_number", _LABELS, _labelled("record_number", _RECORD, _is_record), 5),
     Rule(
@@ -230,7 +254,7 @@ NUMBER_RULES = (
         (Begin(_DIGITS, _DIGITS, _DIGITS, '\n 　,、。(|\t":;はが「[/の'),),
         finder(
             rf"(?<![0-9A-Za-z.+{DASHES}])(?<![0-9][ ]){_EVEN_TWELVE}(?![0-9A-Za-z.{DASHES}])",
-            lambda value: is_my_number(_digits(value)),
+            lambda value: is_my_number(_digits(value)) and not is_time(value),
         ),
         10,
     ),
@@ -238,6 +262,6 @@ NUMBER_RULES = (
         "passport_number",
         (Begin("TMNR", _CAPITALS, _DIGITS),),
         finder(rf"(?<![0-9A-Za-z_.{DASHES}])[TMN][A-Z][0-9]{{7}}(?![0-9A-Za-z.]|{DASH}[0-9])"),
-        10,
+        4,
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 MASK = "\0"
 DASHES = "‐‑‒–—―−﹣ーｰ⁻₋─━-"  # ends a class of characters: the last one stands for itself
 DASH = f"[{DASHES}]"
-REMARK = r"(?:[ ]?\((?![0+])(?:[0-9]{1,2}桁|[^()\0\n0-9]{0,8}[0-9]{1,2}桁|[^()\0\n0-9]{0,16})\))?+"
+REMARK = r"(?:[ ]?\((?![0+])(?:[0-9]{1,2}桁|[^()\0\n0-9]{0,8}[0-9]{1,2}(?:桁|文字|ケタ|けた|か月|ヶ月|歳)[^()\0\n0-9]{0,8}|[^()\0\n0-9]{0,16})\))?+"
 # A tag of XML or HTML, or the words before the value of a machine's message.
 _TAG = (
     r"<[/A-Za-z!?][^<>\n\0]{0,80}>|(?<=[\s\"'{(<])(?:value|extension|text|content|data)[\"']?[ ]?"

@@ -16,6 +16,7 @@ from rinsho.text.identifier_addresses import ADDRESS_RULES
 from rinsho.text.identifier_anchors import N_RULES_AT_MOST, Anchors, Begin, Rule
 from rinsho.text.identifier_contacts import CONTACT_RULES
 from rinsho.text.identifier_dates import DATE_RULES
+from rinsho.text.identifier_far_labels import FAR_LABEL_RULES
 from rinsho.text.identifier_full_names import FULL_NAME_RULES
 from rinsho.text.identifier_kinds import (
     IDENTIFIER_KINDS,
@@ -54,7 +55,7 @@ RULES: tuple[Rule, ...] = (
     *NAME_RULES,
     *MESSAGE_RULES,
 )
-NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES)
+NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES, *FAR_LABEL_RULES)
 
 
 def _find_nothing(text: str, place: int) -> tuple[int, int] | None:
