@@ -80,6 +80,7 @@ def run_supervised(
     tuning: FinetuneConfig,
     bases: Mapping[str, Path] | None = None,
     encoders: Mapping[str, Path] | None = None,
+    more: Sequence[System] = (),
     noncommercial: bool = False,
 ) -> Manifest:
     """Train and ask every system on every split, and make the table.
@@ -91,6 +92,7 @@ def run_supervised(
         tuning: How heads are tuned; form, seed and examples are set for each cell.
         bases: Weights to tune heads over, by the system's name.
         encoders: Local Hugging Face encoders, by the system's name.
+        more: Further systems.
         noncommercial: Whether splits under non-commercial terms may be used.
 
     Raises:
@@ -100,11 +102,9 @@ def run_supervised(
     """
     folder = open_folder(splits, "split")
     records = choose_records(folder, config.splits, noncommercial=noncommercial)
-    systems = choose_systems(
-        [*baseline_systems(), *head_systems(folder, tuning, bases or {}, noncommercial),
-         *encoder_systems(encoders or {})],
-        config.systems,
-    )  # fmt: skip
+    heads = head_systems(folder, tuning, bases or {}, noncommercial=noncommercial)
+    known = (*baseline_systems(), *heads, *encoder_systems(encoders or {}), *more)
+    systems = choose_systems(known, config.systems)
     is_private = folder.manifest.identity.is_private
     (out / CELLS).mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
     planned = list(plan_cells(config, folder, records, systems))
@@ -226,7 +226,11 @@ def baseline_systems() -> Iterator[System]:
 
 
 def head_systems(
-    folder: FinishedFolder, tuning: FinetuneConfig, bases: Mapping[str, Path], noncommercial: bool
+    folder: FinishedFolder,
+    tuning: FinetuneConfig,
+    bases: Mapping[str, Path],
+    *,
+    noncommercial: bool,
 ) -> Iterator[System]:
     """Yield a head over each base: for spans, pairs or texts, as the items ask."""
     from rinsho.model.base import open_base
@@ -258,13 +262,15 @@ def _tuning(
     """Return the settings of one cell's training: only examples that share no test document."""
     first = split.test[0]
     form = "pair" if text_of(first)[1] is not None else "pooled"
+    if first.form == "entities":
+        form = "tagging"
     example_file = {
         "path": str(folder.path / split.record.name / EXAMPLES),
         "license": split.record.description["license"],
         "is_private": folder.manifest.identity.is_private,
     }
     values = tuning.model_dump(exclude_unset=True) | {
-        "form": "tagging" if first.form == "entities" else form,
+        "form": tuning.form or form,
         "seed": seed,
         "examples": [example_file],
     }

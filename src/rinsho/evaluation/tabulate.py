@@ -133,18 +133,26 @@ def tabulate(config: TabulateConfig, *, splits: Path, cells: Sequence[Cell], out
         lines = list(_lines(folder, cells))
         figures = [_figure(line, config) for line in lines]
         differences = with_holm(list(_differences(lines, config)))
+        omitted = _omitted(folder, figures)
         value = {
             "settings": SETTINGS,
             "figures": [dataclasses.asdict(one) for one in figures],
             "differences": [dataclasses.asdict(one) for one in differences],
-            "omitted": read_omitted(folder),
+            "omitted": omitted,
         }
         write_file(table.path / "table.json", canonical_json(value) + b"\n")
-        text = "\n".join(to_markdown(figures, differences, read_omitted(folder))) + "\n"
+        text = "\n".join(to_markdown(figures, differences, omitted)) + "\n"
         write_file(table.path / "table.md", text.encode())
         table.count(cells=len(cells), figures=len(figures), differences=len(differences))
     assert table.manifest is not None
     return table.manifest
+
+
+def _omitted(folder: FinishedFolder, figures: Sequence[Figure]) -> dict[str, str]:
+    """Return the splits that could not be made of the tasks in the table."""
+    tasks = {one.task.removeprefix("jmed-llm/").replace("/", "-") for one in figures}
+    found = read_omitted(folder)
+    return {name: found[name] for name in found if name.startswith(tuple(tasks))}
 
 
 def _answers(path: Path) -> bytes:
@@ -311,7 +319,7 @@ def to_markdown(
     for setting, title in SETTINGS.items():
         if chosen := [one for one in figures if one.setting == setting]:
             yield from (f"### {title}", "")
-            yield "| task | system | figure | 95%, documents | seeds: sd | items: sd | rows, documents | official |"  # noqa: E501 - a table
+            yield "| task | system | figure | 95%, documents | seeds: sd | items: sd | rows (leak), documents | official |"  # noqa: E501 - a table
             yield "|---|---|---|---|---|---|---|---|"
             yield from (_figure_row(one) for one in chosen)
             yield ""
@@ -326,7 +334,7 @@ def to_markdown(
 
 def _figure_row(one: Figure) -> str:
     spread = "–" if one.seed_sd is None else f"{one.seed_sd:.3f} ({len(one.seeds)})"
-    leaks = f", {one.n_leaking_test_rows} leak" if one.n_leaking_test_rows else ""
+    leaks = f" ({one.n_leaking_test_rows})" if one.n_leaking_test_rows else ""
     cells = (
         one.task.removeprefix("jmed-llm/"),
         one.system,
