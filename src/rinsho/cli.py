@@ -19,6 +19,7 @@ from rinsho.cli_options import (
     SetOption,
     print_json,
 )
+from rinsho.cli_serve import server
 from rinsho.cli_stages import stages
 from rinsho.cli_supervised import supervised
 from rinsho.cli_use import use
@@ -185,6 +186,7 @@ def _names_of_group(group: str) -> list[str]:
 
 app.add_typer(stages)
 app.add_typer(use)
+app.add_typer(server)
 app.add_typer(supervised)
 app.add_typer(data_commands, name="data", rich_help_panel="Data")
 

@@ -187,9 +187,9 @@ def running_command(*words: str) -> Iterator[RunningCommand]:
     try:
         for line in process.stdout:
             lines.append(line)
-            if "http://" in line:
+            if "://" in line:
                 break
-        address = next(word for word in lines[-1].split() if word.startswith("http://"))
+        address = next(word for word in lines[-1].split() if word.startswith("http"))
         yield RunningCommand(process, lines, address.rstrip("/"))
     finally:
         process.kill()

@@ -35,7 +35,9 @@ class Limits:
     max_body_bytes: int = 8_000_000  # 1,000,000 characters fit, also where JSON writes \\uXXXX
     max_held_bytes: int = 64_000_000  # all bodies that are being read or worked on
     max_json_depth: int = 32
+    max_head_seconds: float = 10.0  # a request line with headers that comes more slowly
     max_body_seconds: float = 30.0  # a body that comes more slowly is cut off
+    max_stall_seconds: float = 30.0  # a client that reads nothing for so long is cut off
     max_waiting: int = 16  # requests in the queue of one engine
     max_running: int = 16  # chats that a model works on at the same time
     max_note_characters: int = 1_000_000

@@ -1,4 +1,4 @@
-"""`rinsho serve`: open the port, load the engines, and listen on this machine alone."""
+"""`rinsho serve`: open the port, load the engines, and listen until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rinsho.console import say
-from rinsho.errors import InvalidValue, MissingDependency, NotLoopback, PortInUse
-from rinsho.serving.limits import is_loopback
+from rinsho.errors import InvalidValue, MissingDependency, PortInUse
+from rinsho.serving.limits import Limits
+from rinsho.serving.reach import Reach
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import uvicorn
     from fastapi import FastAPI
+
+    from rinsho.clinical.codes import CodeIndex
+    from rinsho.clinical.extract import Extractor
+    from rinsho.generation.language_model import LanguageModel
+
+    Loaded = tuple[LanguageModel | None, Extractor, CodeIndex]
 
 MAX_CONNECTIONS = 128
 GRACE_SECONDS = 5  # after Ctrl-C, for answers that are on their way
@@ -25,28 +34,40 @@ GRACE_SECONDS = 5  # after Ctrl-C, for answers that are on their way
 def serve(
     model: Path | None,
     extractor: Path | None,
+    reach: Reach | None = None,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    data: Path | None = None,
+    masters: Sequence[Path] = (),
 ) -> None:
     """Serve the API and the page until Ctrl-C.
 
     Args:
         model: Weights folder of a chat model; None: extraction and de-identification only.
         extractor: Weights folder with a head over texts; None: dictionary and rules.
-        host: A loopback address.
-        port: 0 takes a free one; the line that is printed has it.
+        reach: Where to listen, and who gets in; None: this machine alone, port 8000.
+        data: Folder with lists of codes.
+        masters: TOML files that describe the user's own.
 
     Raises:
-        NotLoopback: Other machines would reach it.
+        NotLoopback: Other machines would reach it, and something that protects it is missing.
         PortInUse: Said before a model is loaded.
         MissingDependency: fastapi or uvicorn is not installed.
+        KeysUnusable, AuditFailed, AuditBroken: As `Reach.sign_in` and `AuditLog`.
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
     """
+    reach = reach or Reach()
     _check_dependencies()
-    listener = open_listener(host, port)
-    with contextlib.closing(listener):
-        _run(model, extractor, listener)
+    sign_in = reach.sign_in()
+    with (
+        contextlib.closing(open_listener(reach.host, reach.port)) as listener,
+        reach.open_audit() as audit,
+    ):
+        from rinsho.serving.app import Protection, create_app
+
+        chat_model, engine, index = _load(model, extractor, data, masters)
+        protection = Protection(sign_in, reach.origins(), audit)
+        app = create_app(chat_model, engine, index=index, protection=protection)
+        _run(app, listener, reach)
 
 
 def _check_dependencies() -> None:
@@ -56,13 +77,11 @@ def _check_dependencies() -> None:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a listening socket on this machine's own address.
+    """Return a listening socket.
 
     Raises:
-        NotLoopback, PortInUse, InvalidValue
+        PortInUse, InvalidValue
     """
-    if not is_loopback(host):
-        raise NotLoopback(where=host)
     if not 0 <= port < 65_536:
         raise InvalidValue(where="--port", found=port, expected="0 … 65535")
     address = "127.0.0.1" if host == "localhost" else host
@@ -79,34 +98,47 @@ def open_listener(host: str, port: int) -> socket.socket:
             raise PortInUse(where=f"{host}:{port}") from None
         if error.errno == errno.EACCES:
             raise InvalidValue(where="--port", found=port, expected="1024 … 65535") from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            expected = "an address of this machine"
+            raise InvalidValue(where="--host", found=host, expected=expected) from None
         raise
     return listener
 
 
-def _run(model: Path | None, extractor: Path | None, listener: socket.socket) -> None:
+def _load(
+    model: Path | None, extractor: Path | None, data: Path | None, masters: Sequence[Path]
+) -> Loaded:
+    from rinsho.clinical.code_output import open_index
     from rinsho.clinical.extract import load_extractor
-    from rinsho.serving.app import create_app
 
-    language_model = None
-    if model is not None:
-        from rinsho.generation.decoder_model import load_language_model
+    index = open_index(data, masters)
+    if model is None:
+        return None, load_extractor(extractor), index
+    from rinsho.generation.decoder_model import load_language_model
 
-        language_model = load_language_model(model)
-    app = create_app(language_model, load_extractor(extractor))
+    return load_language_model(model), load_extractor(extractor), index
+
+
+def _run(app: FastAPI, listener: socket.socket, reach: Reach) -> None:
     _forbid_core_dumps()
-    url = address_of(listener)
+    url = address_of(listener, reach.scheme)
     say(f"{url} で待ち受けています（終了は Ctrl-C）", f"listening on {url} (Ctrl-C ends it)")
     with contextlib.suppress(KeyboardInterrupt):
-        new_server(app).run(sockets=[listener])
+        new_server(app, reach).run(sockets=[listener])
 
 
-def new_server(app: FastAPI) -> uvicorn.Server:
+def new_server(
+    app: FastAPI, reach: Reach | None = None, limits: Limits | None = None
+) -> uvicorn.Server:
     """Return the server around an application, which writes nothing about a request itself."""
     import uvicorn
 
+    from rinsho.serving.connections import protocol_within
+
+    reach = reach or Reach()
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=protocol_within(limits or Limits(), 2 * MAX_CONNECTIONS),
         ws="none",
         access_log=False,  # it prints queries, which may hold what a person typed
         log_level="warning",
@@ -114,14 +146,16 @@ def new_server(app: FastAPI) -> uvicorn.Server:
         proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=reach.tls_cert,
+        ssl_keyfile=reach.tls_key,
     )
     return uvicorn.Server(config)
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
     """Return the URL under which a browser finds a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 def _forbid_core_dumps() -> None:
