@@ -115,10 +115,11 @@ def test_a_plain_question_stands_after_its_examples_and_ends_before_its_answer()
 @pytest.mark.parametrize(
     ("name", "n_shots"),
     [("igakuqa/2018", 3), ("igakuqa-en/2018", 3), ("medllm-qa/pubmedqa", 5),
-     ("jglue/jcommonsenseqa", 5), ("yakugakuqa/2022-2023", 3), ("jmed-llm/jmmlu-med", 3)],
+     ("jglue/jcommonsenseqa", 5), ("yakugakuqa/2022-2023", 3), ("jmed-llm/jmmlu-med", 3),
+     ("jmed-llm/crade", 5), ("jmed-llm/jcsts", 5)],
 )  # fmt: skip
 def test_demonstrations_are_no_items_of_the_test_and_the_same_for_all(name, n_shots, data_folder):
-    sources = Sources(data_folder)
+    sources = Sources(data_folder, noncommercial=True)
     base = load_benchmark(name, sources)
     loaded = load_benchmark(f"{name}@{n_shots}-shot", sources)
     assert len(loaded.items) == len(base.items)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rinsho.errors import NoncommercialRefused, UnknownBenchmark
 from rinsho.evaluation.benchmark import Benchmark, Item, Sources, hash_items
+from rinsho.evaluation.clinical_sts import JA_CLINICAL_STS
 from rinsho.evaluation.demo_notes import DEMO_NOTES
 from rinsho.evaluation.demo_questions import DEMO_QUESTIONS
 from rinsho.evaluation.demo_similarity import DEMO_SIMILARITY
@@ -20,6 +21,7 @@ from rinsho.evaluation.jmmlu import JMMLU
 from rinsho.evaluation.keepha import KEEPHA
 from rinsho.evaluation.legacy_benchmarks import LEGACY, SETS, templates_of
 from rinsho.evaluation.medllm_qa import MEDLLM_QA
+from rinsho.evaluation.nursing_ner import NURSING_NER
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.sogocheck import SOGOCHECK
 from rinsho.evaluation.texts import TEXTS
@@ -41,6 +43,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         *KEEPHA,
         *JGLUE,
         *JMEDBENCH,
+        JA_CLINICAL_STS,
+        *NURSING_NER,
         *LEGACY,
         *DEMO_NOTES,
         DEMO_QUESTIONS,

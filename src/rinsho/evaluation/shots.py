@@ -1,12 +1,13 @@
 """Demonstrations for base models: drawn once for a benchmark, and never from what it tests.
 
-Where a benchmark has a train part in the data folder, they come from it; elsewhere from the three
-questions that the publishers of IgakuQA and of YakugakuQA show before theirs (of the 100th
-examination, and invented ones): no benchmark here asks them.
+Where a benchmark has a train part or a pool in the data folder, they come from it; elsewhere from
+the three questions that the publishers of IgakuQA and of YakugakuQA show before theirs (of the
+100th examination, and invented ones): no benchmark here asks them.
 """
 
 from __future__ import annotations
 
+import collections
 import random
 from collections.abc import Iterable, Sequence
 
@@ -41,20 +42,20 @@ def draw_shots(
         if not {one.document, one.question.strip()} & tested
     ]
     random.Random(f"{SEED}:{benchmark.name}").shuffle(pool)
-    by_document = list({one.document: one for one in pool}.values())
-    if len(by_document) < n_shots:
-        raise ShotsMissing(where=benchmark.name, expected=n_shots, found=len(by_document))
-    return _with_different_answers(by_document, n_shots)
+    n_documents = len({one.document for one in pool})
+    if n_documents < n_shots:
+        raise ShotsMissing(where=benchmark.name, expected=n_shots, found=n_documents)
+    return _with_different_answers(pool, n_shots)
 
 
 def _with_different_answers(pool: Sequence[Item], n_shots: int) -> tuple[Item, ...]:
-    """Take the first of each answer in turn, as long as there are some."""
-    n_with: dict[tuple[str, ...], int] = {}
-    ranked = list[tuple[int, int]]()
-    for place, one in enumerate(pool):
-        ranked.append((n_with.get(one.gold, 0), place))
-        n_with[one.gold] = n_with.get(one.gold, 0) + 1
-    return tuple(pool[place] for _, place in sorted(ranked)[:n_shots])
+    """Take, time and again, the first row of a new document with the answer shown least so far."""
+    taken, left = list[Item](), list(pool)
+    for _ in range(n_shots):
+        n_with = collections.Counter(one.gold for one in taken)
+        taken.append(min(left, key=lambda one: n_with[one.gold]))
+        left = [one for one in left if one.document != taken[-1].document]
+    return tuple(taken)
 
 
 def read_pool(benchmark: Benchmark, sources: Sources) -> Iterable[Item]:
@@ -64,10 +65,21 @@ def read_pool(benchmark: Benchmark, sources: Sources) -> Iterable[Item]:
             return _abstracts(sources)
         case ["jglue", "jcommonsenseqa"]:
             return read_choices(sources, path="eval/jglue/jcommonsenseqa_train.json")
+        case ["jmed-llm", "smdis" | "crade" | "jcsts"]:
+            return _left_of_pool(benchmark.name, sources)
         case ["yakugakuqa", _]:
             return _shown("yakugakuqa", PHARMACIST_DEMONSTRATIONS)
         case _:
             return _shown("igakuqa", DEMONSTRATIONS[benchmark.language])
+
+
+def _left_of_pool(name: str, sources: Sources) -> Iterable[Item]:
+    """Return the rows of a pool whose documents the official test does not hold."""
+    from rinsho.evaluation.pools import read_pools  # it reads the table of benchmarks, as this does
+
+    (pool,) = read_pools([name], sources)
+    tested = {item.document for item in pool.official}
+    return [item for item in pool.items if item.document not in tested]
 
 
 def _shown(source: str, demonstrations: Iterable[tuple[str, Sequence[str], str]]) -> list[Item]:
