@@ -98,6 +98,14 @@ def test_the_joining_starters_are_those_of_the_unicode_tables() -> None:
     assert seconds | hangul <= room._JOINING  # pyright: ignore[reportPrivateUsage]
 
 
+def test_the_code_points_that_stay_alone_neither_change_nor_join_others_in_nfc() -> None:
+    for first, last in room._STAY_ALONE:  # pyright: ignore[reportPrivateUsage]
+        for character in map(chr, range(first, last + 1)):
+            assert character not in room._JOINING  # pyright: ignore[reportPrivateUsage]
+            assert unicodedata.combining(character) == 0
+            assert unicodedata.normalize("NFC", character) == character
+
+
 # ------------------------------------------------------------------------- all of Unicode
 
 BETWEEN = "\U00020bb7"  # 𠮷: nothing folds to it and nothing composes with it

@@ -74,7 +74,7 @@ def fingerprints(texts: Sequence[str]) -> list[Fingerprint]:
     if not texts:
         return []
     shingles = _ordered_shingles(texts)
-    n_shingles = [np.count_nonzero(one[1:] != one[:-1]) + 1 if len(one) else 0 for one in shingles]
+    n_shingles = [int(np.count_nonzero(np.diff(one))) + 1 if len(one) else 0 for one in shingles]
     keys = band_keys(signatures(shingles))
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return [

@@ -31,12 +31,19 @@ _ZERO_WIDTH = (
 )
 
 
-_REMOVED = 0xFFFFFFFF  # no code point
+_REMOVED = 0x1FFFFF  # no code point
+_MAY_COMPOSE = 0x80000000  # beside a code point: NFC may change a text that holds it
+# Code points that NFC neither changes nor joins to others; a test asks Python's tables of each.
+_STAY_ALONE = (
+    *((0, 0x2FF), (0x391, 0x3C9), (0x400, 0x482), (0x2002, 0x20CF), (0x2100, 0x2125)),
+    *((0x2150, 0x2328), (0x232B, 0x29FF), (0x3000, 0x3029), (0x3030, 0x3098), (0x309B, 0x9FFF)),
+    *((0xE000, 0xF8FF), (0xFF00, 0xFFEF), (0x20000, 0x2F7FF)),
+)
 _BETWEEN = "\uffff"  # no character, and none joins it
 
 
 def _folding_table() -> NDArray[np.uint32]:
-    """Return what each code point becomes: one other, itself, or `_REMOVED`."""
+    """Return what each code point becomes, one other, itself, or `_REMOVED`, and `_MAY_COMPOSE`."""
     table = np.arange(0x110000, dtype=np.uint32)
     for code in (*range(0xFF01, 0xFF5F), *range(0xFF61, 0xFFA0), *range(0x2E80, 0x2FD6)):
         table[code] = ord(unicodedata.normalize("NFKC", chr(code)))
@@ -45,7 +52,10 @@ def _folding_table() -> NDArray[np.uint32]:
     table[0xD800:0xE000] = 0xFFFD  # lone halves of surrogate pairs
     table[[*range(0x09), *range(0x0E, 0x1C), 0x1F, *range(0x7F, 0xA0), *_ZERO_WIDTH]] = _REMOVED
     table[list(_NEWLINES)] = 0x0A
-    return table
+    may_compose = np.full(len(table), _MAY_COMPOSE, dtype=np.uint32)
+    for first, last in _STAY_ALONE:
+        may_compose[first : last + 1] = 0
+    return table | may_compose[np.minimum(table, len(table) - 1)]
 
 
 _TABLE = _folding_table()
@@ -107,13 +117,11 @@ def normalize(text: str) -> str:
     >>> normalize("ＣＲＰ　３．２ｍｇ／ｄＬ、ﾍﾞﾝﾁﾚｰﾀ、白血球 12×10³、①発熱 ２㎎")
     'CRP 3.2mg/dL、ベンチレータ、白血球 12×10³、①発熱 2㎎'
     """
-    codes, folded = _fold_codes(text)
-    if (is_kept := folded != _REMOVED).all():
-        if (folded == codes).all():
-            return unicodedata.normalize("NFC", text)
-    else:
-        folded = folded[is_kept]
-    return unicodedata.normalize("NFC", folded.tobytes().decode("utf-32-le"))
+    codes = _code_points(text)
+    folded = _TABLE.take(codes, mode="clip")
+    if "\r" not in text and folded.max(initial=0) < _MAY_COMPOSE:
+        return text if (folded == codes).all() else folded.tobytes().decode("utf-32-le")
+    return unicodedata.normalize("NFC", _fold(text)[0])
 
 
 def normalize_all(texts: Sequence[str]) -> list[str]:
@@ -142,21 +150,25 @@ def normalize_with_offsets(text: str) -> Normalized:
 
 def _fold(text: str) -> tuple[str, NDArray[np.int64]]:
     """Fold every character to one or none; return also where those kept stood."""
-    folded = _fold_codes(text)[1]
+    folded = _fold_codes(text)
     places = np.flatnonzero(folded != _REMOVED)
     if len(places) < len(folded):
         folded = folded[places]
     return folded.tobytes().decode("utf-32-le"), places
 
 
-def _fold_codes(text: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Return the code points of a text, and what each becomes: another, or `_REMOVED`."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+def _fold_codes(text: str) -> NDArray[np.uint32]:
+    """Return what each code point of a text becomes: another, or `_REMOVED`."""
+    codes = _code_points(text)
     # Every code point is in the table: clipping costs nothing, checking bounds does.
-    folded = _TABLE.take(codes, mode="clip")
+    folded = _TABLE.take(codes, mode="clip") & np.uint32(_MAY_COMPOSE - 1)
     if "\r" in text:
         folded[:-1][(codes[:-1] == 0x0D) & (codes[1:] == 0x0A)] = _REMOVED
-    return codes, folded
+    return folded
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def _compose(text: str, offsets: NDArray[np.int64]) -> Normalized:
