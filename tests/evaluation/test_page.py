@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,3 +188,42 @@ def test_the_language_switches(page: Page) -> None:
     page.click("[data-language=en]")
     expect(page.locator("h2#scores")).to_have_text("Scores by task", use_inner_text=True)
     expect(page.locator("#item-count")).to_contain_text("of 121 items")
+
+
+FRAGMENTS = [
+    "</script>", "<script>document.title='hacked'</script>", "<img src=x onerror=alert(1)>",
+    "<!--", "<svg onload=alert(1)>", "]]>", "{{data}}", "&lt;b&gt;", '"onclick="alert(1)', "\u2028",
+    "\ud800", "𠮷😀", "javascript:alert(1)", "\x00", "\\", "A", "['肺炎']", "<think>",
+]  # fmt: skip
+
+
+def test_ten_thousand_hostile_outputs_stay_text(browser: Browser, tmp_path: Path) -> None:
+    draw = random.Random(0)
+    outputs = ["".join(draw.choices(FRAGMENTS, k=draw.randint(0, 6))) for _ in range(10_000)]
+    items = tuple(
+        Item(f"q/{n}", "choice", draw.choice(FRAGMENTS), ("有", "無"), ("A",))
+        for n in range(10_000)
+    )
+    entries = [entry("demo-questions", items, outputs, HOSTILE)]
+    summaries = tuple(summarize_entry(one, "model", 0, 2) for one in entries)
+    report = Report(summaries, (), (), (), (), (), (), 0, 2)
+    path = tmp_path / "report.html"
+    path.write_text(render_page("", report, entries, {}), encoding="utf-8")
+    page = browser.new_page(locale="ja-JP")
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    page.goto(path.as_uri())
+    for number in (1, 77, 200):
+        page.fill("#page-number", str(number))
+        page.press("#page-number", "Enter")
+        page.click("#open-all")
+        shown = page.locator(".item-body").count()
+        assert shown == 50
+    said = page.evaluate("data.benchmarks[0].items.map((item) => item.answers[0].output || '')")
+    assert said == outputs
+    assert page.locator("script").count() == 2
+    assert page.locator("img, iframe, object, embed, #item-view svg").count() == 0
+    assert problems == []
+    page.close()

@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+from html import escape
 
 import pytest
 from sklearn.metrics import confusion_matrix
 
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item
+from rinsho.evaluation.bootstrap import Estimate
 from rinsho.evaluation.catalogue import BENCHMARKS, LoadedBenchmark
 from rinsho.evaluation.confusion import NO_ANSWER, confusion_of
 from rinsho.evaluation.marking import mark
+from rinsho.evaluation.orders import Orders, OrderSummary
 from rinsho.evaluation.page import embed_json
 from rinsho.evaluation.page_items import item_data
 from rinsho.evaluation.page_methods import bibtex
 from rinsho.evaluation.page_parts import inline_figure
+from rinsho.evaluation.page_prompts import orders_table, prompt_section
+from rinsho.evaluation.prompt_table import PromptCell, PromptTable
 from rinsho.evaluation.quoted import quoted_rows
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
+from rinsho.evaluation.summary import Report, summarize_entry
 
 
 def choices(n: int) -> tuple[Item, ...]:
@@ -139,3 +145,19 @@ def test_an_item_of_the_benchmarks_own_form_does_not_say_it() -> None:
     number = score_entry("s", entry.loaded, "generation", pairs)
     forms = [item_data([one])["benchmarks"][0]["items"][0].get("form") for one in (entry, number)]
     assert forms == [None, "number"]
+
+
+def test_orders_and_templates_stand_in_tables_and_labels_are_escaped() -> None:
+    half = Estimate(0.5, 0.4, 0.6, 10, 10)
+    cell = PromptCell("<alpaca>", half, half)
+    table = PromptTable("<b>", "igakuqa", "ja", 10, (cell,), half, half, "<alpaca>", "<alpaca>")
+    entry = summarize_entry(scored("jmed-llm/jmmlu-med", ["A"] * 6), "model", 0, 5)
+    order = OrderSummary(1, half, 0, {"A": 3, "B": 7}, {"A": 10})
+    asked = dataclasses.replace(entry, system="<i>", orders=Orders(10, 0.5, 0.5, (order,)))
+    report = Report((asked,), (), (), (), (), (), (), 0, 5, prompt_tables=(table,))
+    for html, label in ((prompt_section(report), "<b>"), (orders_table([asked]), "<i>")):
+        assert label not in html
+        assert escape(label) in html
+        assert "0.500" in html
+    assert prompt_section(dataclasses.replace(report, prompt_tables=())) == ""
+    assert orders_table([entry]) == ""

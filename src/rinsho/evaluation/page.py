@@ -19,6 +19,7 @@ from rinsho.evaluation.page_items import item_data
 from rinsho.evaluation.page_methods import methods_section
 from rinsho.evaluation.page_overview import overview_section
 from rinsho.evaluation.page_parts import inline_figure
+from rinsho.evaluation.page_prompts import prompt_section
 from rinsho.evaluation.page_scores import comparison_section, score_section
 from rinsho.evaluation.page_sections import (
     chain_section,
@@ -73,7 +74,7 @@ def render_page(
         "subtitle": _subtitle(report),
         "overview": overview_section(report),
         "scores": score_section(report, benchmarks),
-        "comparisons": comparison_section(report),
+        "comparisons": prompt_section(report) + comparison_section(report),
         "figures": _figure_section(svgs),
         "free": free_section(report),
         "methods": methods_section(report, benchmarks),

@@ -11,6 +11,7 @@ from rinsho.evaluation.bootstrap import Estimate
 from rinsho.evaluation.calibration import AbstentionThreshold
 from rinsho.evaluation.page_confusion import confusion_tables
 from rinsho.evaluation.page_parts import key, place_of, scrolling_table, task_anchor, track
+from rinsho.evaluation.page_prompts import orders_table
 from rinsho.evaluation.page_words import both, cell, figure, interval, number
 from rinsho.evaluation.summary import N_COMPARED, Comparison, EntrySummary, Report
 
@@ -43,7 +44,7 @@ def _benchmark_card(benchmark: Benchmark, entries: Sequence[EntrySummary], repor
         f"<th scope='col'>{both('件数', 'Items')}</th>{official}"
         f"<th scope='col'>{both('補正 corrected', 'Corrected')}</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{_ways_in(benchmark.name)}{confusion_tables(entries)}"
-        f"{calibration_table(entries)}{_details(entries)}</section>"
+        f"{orders_table(entries)}{calibration_table(entries)}{_details(entries)}</section>"
     )
 
 
