@@ -11,8 +11,10 @@ import torch
 
 from rinsho.generation.batch import PROMPT_CHUNK, Batch
 from rinsho.generation.language_model import Sampling
+from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig, RopeScaling
+from rinsho.model.quantize import load_int4_decoder
 from rinsho.tokenizer.tokenizer import Tokenizer
 
 Request = tuple[list[int], Sampling]
@@ -21,13 +23,15 @@ N_NEW = 12
 
 def config_of(tokenizer: Tokenizer, scaling: RopeScaling | None = None) -> DecoderConfig:
     return DecoderConfig(
-        vocab_size=tokenizer.vocab_size, d_model=48, n_layers=2, n_heads=4, n_kv_heads=2, d_head=12,
-        d_ff=72, context_length=512, rope_scaling=scaling,
+        vocab_size=tokenizer.vocab_size, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2, d_head=16,
+        d_ff=96, context_length=512, rope_scaling=scaling,
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["fp32", "bf16", "stretched"])
-def long_decoder(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> Decoder:
+@pytest.fixture(scope="module", params=["fp32", "bf16", "stretched", "int4"])
+def long_decoder(
+    request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
+) -> Decoder:
     scaling = RopeScaling(kind="dynamic", factor=2.0, original=32)
     is_stretched = request.param == "stretched"
     decoder = new_decoder(config_of(tokenizer, scaling if is_stretched else None), seed=0)
@@ -35,6 +39,10 @@ def long_decoder(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> Decode
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    if request.param == "int4":
+        folder = tmp_path_factory.mktemp("weights")
+        save_weights(decoder, folder)
+        return load_int4_decoder(folder)
     return decoder.to(torch.bfloat16 if request.param == "bf16" else torch.float32).eval()
 
 

@@ -65,8 +65,9 @@ class Batch:
 
     def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
         self._decoder, self._tokenizer = decoder, tokenizer
-        self._device = decoder.output_weight.device
-        self.width = WIDTHS.get(decoder.output_weight.dtype, 8)
+        norm_D = decoder.model.norm.weight  # matrices can be packed, in types of their own
+        self._device = norm_D.device
+        self.width = WIDTHS.get(norm_D.dtype, 8)
         self._stops = (tokenizer.end_of_turn_id, tokenizer.eos_id)
         self._rows: list[Row] = []
         self.n_steps = 0

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
+from rinsho.console import say
 from rinsho.errors import InvalidValue, ModelCannot, SequenceTooLong, TokenizerMismatch
 from rinsho.generation.batch import Batch
 from rinsho.generation.branches import (
@@ -22,8 +24,11 @@ from rinsho.generation.embeddings import mean_embeddings
 from rinsho.generation.language_model import LanguageModel, Sampling, Scored
 from rinsho.generation.transformers_model import TransformersModel
 from rinsho.model.adapted import load_any
+from rinsho.model.adapter import is_adapter
+from rinsho.model.base import is_ours, open_base
 from rinsho.model.decoder import Decoder
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
+from rinsho.model.quantize import load_int4_decoder, supports_int4
 from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 
@@ -116,7 +121,12 @@ class DecoderModel:
             raise SequenceTooLong(where=where, expected=self.context_length, found=n_tokens)
 
 
-def load_language_model(folder: Path, base: str | Path | None = None) -> LanguageModel:
+ServedPrecision = Literal["auto", "fp32", "bf16", "int4"]
+
+
+def load_language_model(
+    folder: Path, base: str | Path | None = None, precision: ServedPrecision = "auto"
+) -> LanguageModel:
     """Open a weights folder or an adapter, check every byte, and return its model.
 
     It computes on a GPU where there is one, in bf16 where the device has it, else in fp32. An
@@ -125,26 +135,54 @@ def load_language_model(folder: Path, base: str | Path | None = None) -> Languag
     Args:
         folder: Weights of rinsho's, a Hugging Face folder, a hub id in the cache, or an adapter.
         base: Of an adapter; left out, it is looked for beside the adapter.
+        precision: "int4" packs the weights while they are read, on a CPU: an eighth of fp32's
+            memory. Where the packed product is not there or not right, "auto" is taken, and said.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As in `open_base` and `open_adapted`.
         AdapterMismatch, MissingInput: The base is not the adapter's, or none is found.
-        ModelCannot: The weights were tuned to mark spans: they see both ways and cannot write.
+        ModelCannot: The weights were tuned to mark spans: they see both ways and cannot write; or
+            they cannot be packed, because they are an adapter or another's architecture.
         TokenizerMismatch: The folder's tokenizer has another size than its weights.
     """
-    device = best_device()
-    dtype = DTYPES[resolve_precision("auto", device)]
     if (folder / "head.json").is_file():
         raise ModelCannot(
             where=folder.name, found="a tagging head", expected="weights tuned for generation"
         )
+    if precision == "int4" and (packed := _load_packed(folder)) is not None:
+        return packed
+    device = best_device()
+    dtype = DTYPES[resolve_precision("auto" if precision == "int4" else precision, device)]
     weights, decoder = load_any(folder, base, dtype=dtype, device=device)
-    tokenizer = read_tokenizer(weights)
-    if not tokenizer.fits(decoder.config.vocab_size):
-        raise TokenizerMismatch(
-            where=folder.name, expected=decoder.config.vocab_size, found=tokenizer.vocab_size
-        )
+    tokenizer = _fitting_tokenizer(weights, decoder.config.vocab_size, folder.name)
     if isinstance(decoder, TransformersDecoder):
         return TransformersModel(decoder, tokenizer, folder.name)
     assert isinstance(decoder, Decoder)  # there is no third kind
     return DecoderModel(decoder, tokenizer, folder.name)
+
+
+def _load_packed(folder: Path) -> DecoderModel | None:
+    """Load weights in 4 bits; None, with a message, where this machine cannot use them."""
+    if is_adapter(folder):
+        hint = "merge it into its base first"
+        raise ModelCannot(where=folder.name, found="an adapter", expected="weights", hint=hint)
+    opened = open_base(folder)
+    if not is_ours(opened.path):
+        expected = "a Llama, Arcee, Qwen2 or Qwen3 model"
+        raise ModelCannot(where=folder.name, found="another architecture", expected=expected)
+    if not supports_int4():
+        say(
+            "4ビットの積がこの機械で使えないため、通常の精度で読み込みます",
+            "the 4-bit product does not work on this machine; loading in the usual precision",
+        )
+        return None
+    decoder = load_int4_decoder(opened.path)
+    tokenizer = _fitting_tokenizer(opened.path, decoder.config.vocab_size, folder.name)
+    return DecoderModel(decoder, tokenizer, folder.name)
+
+
+def _fitting_tokenizer(weights: Path, vocab_size: int, name: str) -> Tokenizer:
+    tokenizer = read_tokenizer(weights)
+    if not tokenizer.fits(vocab_size):
+        raise TokenizerMismatch(where=name, expected=vocab_size, found=tokenizer.vocab_size)
+    return tokenizer

@@ -234,7 +234,8 @@ class Decoder(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return unnormalized log-probabilities of the next token, shape (…, V)."""
-        return functional.linear(hidden, self.output_weight)
+        head = self._modules.get("lm_head")  # packed weights have one, tied or not
+        return functional.linear(hidden, self.output_weight) if head is None else head(hidden)
 
     def forward(self, tokens_BT: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Return logits, shape (B, T, V); with a cache, of the new tokens `tokens_BT` alone."""
@@ -252,7 +253,7 @@ class Decoder(nn.Module):
 
     def new_cache(self, batch: int, capacity: int) -> KeyValueCache:
         """Return an empty cache for `batch` rows of at most `capacity` tokens."""
-        return KeyValueCache(self.config, batch, capacity, self.output_weight.detach())
+        return KeyValueCache(self.config, batch, capacity, self.model.norm.weight.detach())
 
     def _forward_cached(self, tokens_BT: Tensor, cache: KeyValueCache) -> Tensor:
         batch, n_tokens = tokens_BT.shape
