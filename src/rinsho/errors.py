@@ -914,3 +914,13 @@ class KeysUnusable(ServingError):
     en = "a file of keys or of a certificate cannot be used: {where} ({found})"
     hint_ja = "{expected} にしてください"
     hint_en = "make it {expected}"
+
+
+class BatchUnknown(ServingError):
+    """A batch that the caller does not have."""
+
+    code = "S018"
+    ja = "その一括処理はありません: {where}"
+    en = "there is no such batch: {where}"
+    hint_ja = "GET /v1/batch で一覧を見てください。結果は終了の 1 時間後に消えます"
+    hint_en = "GET /v1/batch lists yours; results are forgotten an hour after the end"

@@ -63,7 +63,7 @@ async def answer(engines: Engines, connection: Request, work: Work) -> Response:
         items = await _or_left(connection, all_items(job))
     finally:
         work.thread.cancel(job)
-    _count_tokens(engines, items)
+    count_tokens(engines, items)
     return JSONResponse(work.result(items))
 
 
@@ -101,10 +101,11 @@ async def _counted(
             last = piece
             yield piece
     finally:
-        _count_tokens(engines, [last])
+        count_tokens(engines, [last])
 
 
-def _count_tokens(engines: Engines, items: list[Any]) -> None:
+def count_tokens(engines: Engines, items: list[Any]) -> None:
+    """Count what an answer cost, where its items tell."""
     last = items[-1] if items else None
     if isinstance(last, Piece):
         engines.metrics.count_tokens(last.n_prompt_tokens, last.n_new_tokens)

@@ -21,6 +21,8 @@ from rinsho.errors import BadRequest, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
 from rinsho.serving.access import Access, SignIn, caller_of
 from rinsho.serving.audit import AuditLog
+from rinsho.serving.batch import Batches
+from rinsho.serving.batch_routes import add_batch_routes
 from rinsho.serving.chat_routes import add_chat_routes
 from rinsho.serving.engines import Engines, caller_in
 from rinsho.serving.limits import BodyLimit, Envelope, Limits, Origins, SameOrigin
@@ -68,10 +70,12 @@ def create_app(
     """
     protection = protection or Protection()
     engines = Engines(model, extractor, limits or Limits(), index, protection.audit)
+    batches = Batches(engines)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
+        await batches.close()
         await asyncio.to_thread(engines.close)
 
     app = FastAPI(
@@ -101,6 +105,7 @@ def create_app(
     _add_administration(app, engines)
     add_chat_routes(app, engines)
     add_note_routes(app, engines)
+    add_batch_routes(app, engines, batches)
     return app
 
 
@@ -115,7 +120,7 @@ def _add_error_replies(app: FastAPI, engines: Engines) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return counted(to_bad_request(error))
+        return counted(to_bad_request(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
@@ -126,7 +131,7 @@ def _add_error_replies(app: FastAPI, engines: Engines) -> None:
 
 ROUTES = (
     "/, /health, /metrics, /v1/audit, /v1/models, /v1/chat/completions, /v1/completions, "
-    "/v1/embeddings, /v1/extract, /v1/codes, /v1/deidentify"
+    "/v1/embeddings, /v1/extract, /v1/codes, /v1/deidentify, /v1/batch"
 )
 OPEN_PATHS = frozenset({*PAGE_FILES, "/health"})  # they hold nothing of anybody
 

@@ -41,6 +41,10 @@ class Limits:
     max_waiting: int = 16  # requests in the queue of one engine
     max_running: int = 16  # chats that a model works on at the same time
     max_note_characters: int = 1_000_000
+    max_batch_bytes: int = 32_000_000
+    max_batch_lines: int = 20_000
+    max_batches: int = 4  # of one caller, done or not
+    max_batch_seconds: float = 3_600.0  # results are forgotten after that
 
 
 SECURITY_HEADERS = {
@@ -188,6 +192,11 @@ def header_of(scope: Scope, name: bytes) -> str:
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
+BATCH_PATH = "/v1/batch"
+JSON_TYPES = ("application/json",)
+JSONL_TYPES = ("application/jsonl", "application/x-ndjson")
+
+
 class BodyLimit:
     """Reads the body of a request whole, within the limits, before the application is called."""
 
@@ -201,49 +210,52 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE"):
             await self._app(scope, receive, send)
             return
-        _check_declared(scope, self._limits)
+        is_batch = scope["path"] == BATCH_PATH
+        limits = self._limits
+        max_bytes = limits.max_batch_bytes if is_batch else limits.max_body_bytes
+        _check_declared(scope, JSONL_TYPES if is_batch else JSON_TYPES, max_bytes)
         body = bytearray()
         try:
-            await self._read(receive, body)
-            check_json(bytes(body), self._limits.max_json_depth)
+            await self._read(receive, body, max_bytes)
+            if not is_batch:  # whose lines are checked one by one
+                check_json(bytes(body), limits.max_json_depth)
             await self._app(scope, _replay(bytes(body), receive), send)
         finally:
             self._n_held_bytes -= len(body)
 
-    async def _read(self, receive: Receive, body: bytearray) -> None:
+    async def _read(self, receive: Receive, body: bytearray, max_bytes: int) -> None:
         seconds = self._limits.max_body_seconds
         try:
             async with asyncio.timeout(seconds):
                 async for part in _parts(receive):
                     self._n_held_bytes += len(part)
                     body += part
-                    self._check(len(body))
+                    self._check(len(body), max_bytes)
         except TimeoutError:
             expected = f"a body within {seconds:.0f} s"
             raise BadRequest(where="body", found="too slow", expected=expected) from None
 
-    def _check(self, n_bytes: int) -> None:
-        limits = self._limits
-        if n_bytes > limits.max_body_bytes:
-            raise _too_large(n_bytes, limits)
-        if self._n_held_bytes > limits.max_held_bytes:
-            raise Busy(where="body bytes", expected=limits.max_held_bytes, found=self._n_held_bytes)
+    def _check(self, n_bytes: int, max_bytes: int) -> None:
+        if n_bytes > max_bytes:
+            raise _too_large(n_bytes, max_bytes)
+        most = self._limits.max_held_bytes
+        if self._n_held_bytes > most:
+            raise Busy(where="body bytes", expected=most, found=self._n_held_bytes)
 
 
-def _check_declared(scope: Scope, limits: Limits) -> None:
+def _check_declared(scope: Scope, types: tuple[str, ...], max_bytes: int) -> None:
     """Refuse by the headers alone, before a byte is read."""
     declared = header_of(scope, b"content-length")
-    if declared.isdecimal() and int(declared) > limits.max_body_bytes:
-        raise _too_large(int(declared), limits)
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise _too_large(int(declared), max_bytes)
     kind = header_of(scope, b"content-type").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise BadRequest(
-            where="Content-Type", found="another type", expected="Content-Type: application/json"
-        )
+    if kind not in types:
+        expected = f"Content-Type: {types[0]}"
+        raise BadRequest(where="Content-Type", found="another type", expected=expected)
 
 
-def _too_large(n_bytes: int, limits: Limits) -> RequestTooLarge:
-    limit = f"{limits.max_body_bytes:,} bytes"
+def _too_large(n_bytes: int, max_bytes: int) -> RequestTooLarge:
+    limit = f"{max_bytes:,} bytes"
     return RequestTooLarge(where="body", found=f"{n_bytes:,} bytes", expected=limit)
 
 

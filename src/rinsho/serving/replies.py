@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from rinsho.errors import (
     AuditBroken,
     AuditFailed,
     BadRequest,
+    BatchUnknown,
     Busy,
     ConstraintRefused,
     InvalidValue,
@@ -44,6 +44,7 @@ STATUS: dict[type[RinshoError], int] = {
     ModelUnknown: 404,
     NoModel: 404,
     RouteUnknown: 404,
+    BatchUnknown: 404,
     RequestTooLarge: 413,
     TextTooLong: 413,
     Busy: 429,
@@ -85,9 +86,13 @@ def error_response(error: RinshoError) -> JSONResponse:
     return JSONResponse(error_body(error), status_code=status, headers=_HEADERS.get(status))
 
 
-def to_bad_request(error: RequestValidationError) -> BadRequest:
-    """Return what was wrong with a body, without a word of it."""
-    problem = error.errors()[0]
+def to_bad_request(problems: Sequence[Any]) -> BadRequest:
+    """Return what was wrong with a body, without a word of it.
+
+    Args:
+        problems: The errors that pydantic found, at least one.
+    """
+    problem = problems[0]
     if problem["type"] == "json_invalid":
         return BadRequest(where="body", found="not JSON", expected="a JSON object in UTF-8")
     return BadRequest(
@@ -101,7 +106,7 @@ def _place(loc: Sequence[str | int]) -> str:
     return ".".join(named) or "body"
 
 
-def _expected(problem: dict[str, Any]) -> str:
+def _expected(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return "no such field"
     return str(problem["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
