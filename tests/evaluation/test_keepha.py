@@ -9,7 +9,8 @@ import pytest
 from rinsho.errors import BenchmarkMissing, BrokenRecord
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Sources
-from rinsho.evaluation.catalogue import load_benchmark
+from rinsho.evaluation.benchmark_file import how_to_get
+from rinsho.evaluation.catalogue import describe_benchmark, load_benchmark
 from rinsho.evaluation.engines import open_dictionary
 from rinsho.evaluation.jmed_llm import document_text
 from rinsho.evaluation.keepha import CORPORA, KEEPHA, read_brat, read_corpus
@@ -87,3 +88,11 @@ def test_the_dictionary_answers_both_questions(data_folder):
     items = loaded.items[:20]
     pairs = [(item, engine.answer(loaded.name, item, "extraction")) for item in items]
     assert values(score_entry("x", loaded, "extraction", pairs).corrected)["partial_f1"] > 0
+
+
+def test_every_file_of_a_corpus_is_named_with_its_hash():
+    for name, n_texts in (("keepha/case-reports", 12), ("keepha/posts", 160)):
+        files = describe_benchmark(name).files
+        assert len(files) == 2 * n_texts
+        assert {path.rpartition(".")[2] for path in files} == {"txt", "ann"}
+        assert all("SHA-256" in how_to_get(path) for path in files)

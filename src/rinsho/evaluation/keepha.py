@@ -106,14 +106,25 @@ def read_corpus(sources: Sources, benchmark: str, corpus: str) -> Iterator[BratT
     Raises:
         DataFolderMissing, BenchmarkMissing, BenchmarkChanged: A file is not there as published.
     """
-    folder = f"eval/keepha_ja/{CORPORA[corpus][0]}/"
-    for path in sorted(catalogued_files()):
-        if path.startswith(folder) and path.endswith(".txt"):
-            files = [path, path.removesuffix(".txt") + ".ann"]
+    for path in corpus_files(corpus):
+        if path.endswith(".txt"):
+            stem = path.removesuffix(".txt")
             text, marks = (
-                find_file(sources, benchmark, one).read_bytes().decode("utf-8") for one in files
+                find_file(sources, benchmark, one).read_bytes().decode("utf-8")
+                for one in (path, f"{stem}.ann")
             )
-            yield read_brat(path.removeprefix(folder).removesuffix(".txt"), text, marks)
+            yield read_brat(stem.rpartition("/")[2], text, marks)
+
+
+@functools.cache
+def corpus_files(corpus: str) -> tuple[str, ...]:
+    """Return the texts of a corpus and their marks, by name."""
+    folder = f"eval/keepha_ja/{CORPORA[corpus][0]}/"
+    return tuple(
+        path
+        for path in sorted(catalogued_files())
+        if path.startswith(folder) and path.endswith((".txt", ".ann"))
+    )
 
 
 def read_items(sources: Sources, *, name: str, corpus: str, kind: Kind) -> tuple[Item, ...]:
@@ -169,6 +180,7 @@ def _benchmark(corpus: str, kind: Kind, n_items: int, ja: str, en: str) -> Bench
         load=functools.partial(read_items, name=name, corpus=corpus, kind=kind),
         known_errors="6 discontinuous entities; gold lists have no offsets"
         + ("; the case reports are in JMED-LLM's tests" if corpus == "case-reports" else ""),
+        files=corpus_files(corpus),
         n_items=n_items,
     )
 
