@@ -156,8 +156,7 @@ def _twelve_at(text: str, place: int) -> tuple[int, int, IdentifierKind] | None:
     if _LICENSE_BEHIND.match(text, span[1]):
         return *span, "license_number"
     low = max(0, place - _N_TELLING)
-    for cut in _TWELVE_DIGITS = re.compile("12桁の?(?:番号|数字)")
-_FROM_TELLING.finditer(text, low, place):
+    for cut in _FROM_TELLING.finditer(text, low, place):
         low = cut.end()
     last = None
     for word in _TELLING.finditer(text, max(0, place - _N_TELLING), place):
@@ -169,6 +168,7 @@ _FROM_TELLING.finditer(text, low, place):
     return *span, ("my_number" if last.lastgroup == "my_number" else "license_number")
 
 
+_TWELVE_DIGITS = re.compile("12桁の?(?:番号|数字)")
 _FROM_TELLING = re.compile(r"[。\0]|[0-9]{5,}|\n[ \t]*\n")
 _NTH = re.compile(r"第[ ]?\Z")
 _HIBC = re.compile(r"\+[A-Z][0-9A-Z]{3,24}(?:/[$0-9A-Z+.-]{2,40}){1,6}(?![0-9A-Za-z])")
