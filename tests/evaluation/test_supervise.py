@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rinsho.errors import AnswersIncomplete, InvalidValue, PickleRefused
 from rinsho.evaluation.bootstrap import estimate, mean
@@ -19,7 +20,7 @@ from rinsho.training.finetune import FinetuneConfig
 
 from .test_baselines import NOTES, choice, pair, say
 
-TUNING = FinetuneConfig(n_steps=2, batch_tokens=256, n_warmup_steps=1, threads=1)
+TUNING = FinetuneConfig(n_steps=1, batch_tokens=256, n_warmup_steps=1, threads=1)
 TERMS = 'license = "CC0-1.0"\nsource = "病棟"\n'
 
 
@@ -54,7 +55,10 @@ def _put(root: Path, name: str, toml: str, rows: list[dict[str, object]]) -> Non
 
 def test_heads_and_baselines_stand_in_one_table_over_seeds(splits_folder, weights_folder, tmp_path):
     config = SuperviseConfig(
-        systems=("constant", "tf-idf", "dictionary", "head"), n_grouped_seeds=2, n_draws=200
+        splits=("own-fever", "own-names-grouped-0"),
+        systems=("constant", "tf-idf", "dictionary", "head"),
+        n_grouped_seeds=2,
+        n_draws=200,
     )
     out = tmp_path / "out"
     arguments = {"splits": splits_folder, "tuning": TUNING, "bases": {"head": weights_folder}}
@@ -68,7 +72,7 @@ def test_heads_and_baselines_stand_in_one_table_over_seeds(splits_folder, weight
     head = found["own/fever", "head"]
     assert len(head["seeds"]) == 2 and head["seed_sd"] is not None
     assert head["value"] == pytest.approx(sum(head["seeds"]) / 2)
-    assert head["n_rows"] == 48 and found["own/names", "head"]["n_rows"] == len(NOTES)
+    assert head["n_rows"] == 48 and 0 < found["own/names", "head"]["n_rows"] < len(NOTES)
     assert found["own/fever", "constant"]["value"] == pytest.approx(32 / 48)
     assert found["own/fever", "tf-idf"]["value"] == 1.0
     assert found["own/fever", "tf-idf"]["seed_sd"] is None
@@ -155,7 +159,9 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=48,
     )  # fmt: skip
-    transformers.BertForMaskedLM(shape).save_pretrained(out)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformers.BertForMaskedLM(shape).save_pretrained(out)
     return out
 
 
@@ -169,7 +175,7 @@ def test_an_encoder_learns_choices_and_is_the_same_for_a_seed(bert_folder):
 
 
 def test_an_encoder_marks_entities_in_texts_longer_than_it_sees(bert_folder):
-    settings = EncoderSettings(n_epochs=15, batch_rows=8, learning_rate=3e-3)
+    settings = EncoderSettings(n_epochs=8, batch_rows=4, learning_rate=3e-3)
     engine = fit_encoder(bert_folder, NOTES, 0, settings)
     right = sum(parse_list(say(engine, item)).entities == item.gold for item in NOTES)
     assert right >= len(NOTES) - 3
