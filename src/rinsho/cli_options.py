@@ -50,6 +50,10 @@ TokenizerOption = Annotated[
 ]
 TokensOption = Annotated[Path | None, typer.Option("--tokens", help="tokens folder")]
 BaseOption = Annotated[Path | None, typer.Option("--base", help="weights folder to start from")]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", help="folder of answers by model, prompt and settings; runs share it"),
+]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="weights folder to ask")]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from rinsho.cli_options import (
     BaseOption,
+    CacheOption,
     DataOption,
     DocumentsOption,
     ModelOption,
@@ -395,12 +396,20 @@ def answer(
     name: NameOption = None,
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
+    base: BaseOption = None,
+    allow_remote: RemoteOption = False,
+    cache: CacheOption = None,
 ) -> None:
-    """Ask a model the questions of benchmarks; scoring is a stage of its own."""
+    """Ask a model the questions of benchmarks; scoring is a stage of its own.
+
+    MODEL is a weights folder, a Hugging Face folder, an adapter (with --base, where the base does
+    not lie beside it) or, with engine = "endpoint", a GGUF file; [answer.endpoint] names a server.
+    """
     inputs = {"model": model, "documents": documents}
     _stage(
-        "answer", run_file, out, set_, name, data=data, noncommercial=noncommercial, inputs=inputs
-    )
+        "answer", run_file, out, set_, name, data=data, noncommercial=noncommercial,
+        allow_remote=allow_remote, inputs=inputs, options={"base": base, "cache": cache},
+    )  # fmt: skip
 
 
 @stages.command(rich_help_panel=STAGE)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rinsho.cli_options import (
+    BaseOption,
+    CacheOption,
     DataOption,
     DocumentsOption,
     JsonOption,
     NoncommercialOption,
     OutOption,
+    RemoteOption,
     ShareOption,
     print_json,
 )
@@ -36,21 +39,44 @@ FORMATS = ("auto", "text", "jsonl", "csv")
 
 @use.command(rich_help_panel=USE)
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="weights folder")],
+    model: Annotated[
+        str, typer.Argument(help="weights or Hugging Face folder, adapter, model.gguf, or address")
+    ],
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", help="name or group (repeatable)")
     ] = None,
     out: OutOption = Path("out/evaluation"),
     documents: DocumentsOption = None,
     max_items: Annotated[int | None, typer.Option("--max-items", min=1)] = None,
+    max_new_tokens: Annotated[
+        int, typer.Option("--max-new-tokens", min=1, help="of one answer, thoughts included")
+    ] = 512,
     official: Annotated[
         bool, typer.Option("--official", help="also ask by the publishers' own prompts")
     ] = False,
     share: ShareOption = None,
     data: DataOption = None,
     noncommercial: NoncommercialOption = False,
+    base: BaseOption = None,
+    thinking: Annotated[
+        bool | None,
+        typer.Option("--thinking/--no-thinking", help="switch of the chat template, if it has one"),
+    ] = None,
+    model_name: Annotated[
+        str, typer.Option("--model-name", help="which model of an address; none: its only one")
+    ] = "",
+    key_variable: Annotated[
+        str | None, typer.Option("--key-variable", help="variable that holds an address's key")
+    ] = None,
+    allow_remote: RemoteOption = False,
+    cache: CacheOption = None,
 ) -> None:
-    """Answer and score benchmarks in one go; the report opens offline."""
+    """Answer and score benchmarks in one go; the report opens offline.
+
+    MODEL may be an OpenAI-compatible address: http://127.0.0.1:8000/v1. Questions can be clinical:
+    only this machine and the local network are asked, unless --allow-remote is given. A killed run
+    goes on where it stopped.
+    """
     from rinsho.evaluation.evaluate import evaluate_model
 
     evaluate_model(
@@ -61,8 +87,15 @@ def evaluate(
         data=data,
         noncommercial=noncommercial,
         max_items=max_items,
+        max_new_tokens=max_new_tokens,
         is_official=official,
         share=share,
+        base=base,
+        thinking=None if thinking is None else "on" if thinking else "off",
+        model_name=model_name,
+        key_variable=key_variable,
+        allow_remote=allow_remote,
+        cache=cache,
     )
     print(out / "report" / "report.html")
 

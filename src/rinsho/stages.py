@@ -166,6 +166,7 @@ STAGES: dict[str, Stage] = {
                 Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
             ),
             takes_data=True,
+            takes_remote=True,
         ),
         Stage(
             "score",

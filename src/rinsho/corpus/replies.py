@@ -16,7 +16,15 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from rinsho.corpus.document import Message
-from rinsho.corpus.endpoint import CHAT, Endpoint, Manner, Reply, Unanswered, question_key
+from rinsho.corpus.endpoint import (
+    CHAT,
+    TOO_LONG,
+    Endpoint,
+    Manner,
+    Reply,
+    Unanswered,
+    question_key,
+)
 from rinsho.errors import EndpointFailed, FolderLocked
 
 LONGEST_WAIT_S = 120.0
@@ -134,6 +142,8 @@ def ask_all(
     questions: Iterable[Question],
     store: ReplyStore,
     on_answer: Callable[[Question, bool], None],
+    *,
+    keeps_too_long: bool = False,
 ) -> Asked:
     """Ask every question whose answer is not stored, some at once; answers go to the store.
 
@@ -142,6 +152,7 @@ def ask_all(
         questions: Read as they are needed; one asked twice is asked once.
         store: Where answers are, and go.
         on_answer: Called for each question, and whether it has an answer.
+        keeps_too_long: Whether "too long" is an answer, with that finish: no other run asks again.
 
     Raises:
         EndpointFailed: Every call is refused, or too many failed in a row. What arrived is kept.
@@ -151,7 +162,7 @@ def ask_all(
     pace = _Pace(endpoint.config.max_per_minute, stop)
     n_workers, n_in_a_row = endpoint.config.n_parallel, 0
     for number in range(n_workers):
-        arguments = (endpoint, todo, store, outcomes, stop, pace)
+        arguments = (endpoint, todo, store, outcomes, stop, pace, keeps_too_long)
         name = f"ask-{number}"
         threading.Thread(target=_work, args=arguments, name=name, daemon=True).start()
     try:
@@ -226,12 +237,15 @@ def _work(
     outcomes: queue.SimpleQueue[_Outcome],
     stop: threading.Event,
     pace: _Pace,
+    keeps_too_long: bool,
 ) -> None:
     """Ask until nothing is left; an answer is on the disk before the next question goes out."""
     try:
         while not stop.is_set() and (question := todo.take()) is not None:
             tries = Counter[str]()
             outcome = _ask_with_patience(endpoint, question, tries, stop, pace)
+            if keeps_too_long and isinstance(outcome, Unanswered) and outcome.reason == TOO_LONG:
+                outcome = Reply("", TOO_LONG, "")
             if isinstance(outcome, Reply):
                 store.put(question.key, outcome)
             outcomes.put((question, "" if isinstance(outcome, Reply) else outcome.reason, tries))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rinsho.console import progress
+from rinsho.corpus.endpoint import Endpoint, EndpointConfig
 from rinsho.errors import InvalidValue, MissingInput, ModelCannot
+from rinsho.evaluation.answer_plan import Plan, plan_endpoint, plan_local
 from rinsho.evaluation.answer_record import (
     ANSWERS,
     FREE,
     Answer,
     AnswerLog,
-    Method,
     write_answers,
 )
-from rinsho.evaluation.benchmark import Item, Sources, choose_items
+from rinsho.evaluation.ask_endpoint import ask_endpoint, reach
+from rinsho.evaluation.asking import AnswerCache, Asked, missing_answers
+from rinsho.evaluation.benchmark import Method, Sources, choose_items
 from rinsho.evaluation.catalogue import (
     LoadedBenchmark,
     expand_names,
@@ -38,7 +42,9 @@ from rinsho.evaluation.engines import (
     open_kneser_ney,
     open_tagger,
 )
-from rinsho.evaluation.prompts import prompt_of
+from rinsho.evaluation.model_engine import ModelEngine
+from rinsho.evaluation.opened_model import OpenedModel, open_model, require_finished
+from rinsho.evaluation.parse import without_thinking
 from rinsho.manifest import (
     FinishedFolder,
     Manifest,
@@ -86,19 +92,18 @@ class AnswerConfig(StageConfig):
         default=20_000_000, gt=0, description="characters that the Kneser-Ney model is trained on"
     )
     keep_prompts: bool = Field(default=True, description="whether answers hold their prompts")
+    endpoint: EndpointConfig | None = Field(
+        default=None,
+        description="an OpenAI-compatible server, of the engine endpoint",
+        exclude_if=lambda value: value is None,
+    )
+    thinking: Literal["on", "off"] | None = Field(
+        default=None,
+        description="enable_thinking of the chat template; left out: as the template has it",
+        exclude_if=lambda value: value is None,
+    )
     seed: int = Field(default=0, ge=0, description="of the draw of items and the free generations")
     threads: int | None = Field(default=None, gt=0, description="CPU threads; left out: every core")
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    benchmark: LoadedBenchmark
-    item: Item
-    method: Method
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return (self.benchmark.name, self.item.id, self.method)
 
 
 @door
@@ -106,47 +111,110 @@ def answer(
     config: AnswerConfig,
     *,
     out: Path,
-    model: Path | None = None,
+    model: str | Path | None = None,
     documents: Sequence[Path] = (),
     data: Path | None = None,
     noncommercial: bool = False,
+    base: str | Path | None = None,
+    allow_remote: bool = False,
+    cache: Path | None = None,
 ) -> Manifest:
     """Answer benchmarks; a killed run goes on where it stopped and gives the same bytes.
 
     Args:
         config: What is asked, and how.
         out: The answers folder: `answers.jsonl`, `asked.json`.
-        model: The weights folder of the engines "model", "tagger" and "head".
+        model: Of the engines "model", "tagger" and "head": a weights folder of rinsho's, a Hugging
+            Face folder or cached hub id, an adapter. Of "endpoint": a GGUF file, where the config
+            names no address.
         documents: Folders that the demo's own benchmarks and the Kneser-Ney model read.
         data: The data folder that holds `eval/`.
         noncommercial: Whether benchmarks under non-commercial terms may be used.
+        base: Of an adapter; left out, it is looked for beside the adapter.
+        allow_remote: Whether an endpoint may lie beyond the local network.
+        cache: Folder of answers by model, prompt and settings, shared by runs; none: none is kept.
 
     Raises:
-        ModelCannot: An engine was asked for a form of benchmark that it has no method for.
+        ModelCannot: An engine was asked for a form of benchmark that it has no method for, or a
+            model without a chat template for a conversation.
         MissingInput: The engine needs a model, or a benchmark needs documents.
+        RemoteRefused: An endpoint beyond the local network; nothing was asked.
+        EndpointFailed: It stopped answering; what arrived is kept.
     """
-    weights = open_folder(model, "pretrain", "finetune", "extend-weights") if model else None
+    opened = open_model(model, base) if model else None
     folders = tuple(open_folder(path, "collect", "synthesize") for path in documents)
     sources = Sources(data, folders, noncommercial)
-    loaded = tuple(load_benchmark(name, sources) for name in expand_names(config.benchmarks))
-    questions = _questions(config, loaded)
-    inputs: dict[str, Any] = {"documents": folders, "benchmarks": hash_benchmarks(loaded)}
-    if weights:
-        inputs["model"] = weights
-    elif config.engine in ("model", "tagger", "head"):
-        raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
-    opening = new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True)
-    with opening as folder, _computing(config, folder):
-        engine = _open_engine(config, weights, folders)
-        answers = _ask(config, questions, engine, folder.checkpoints / ANSWERS)
-        _write(config, folder, loaded, questions, answers)
+    with contextlib.ExitStack() as stack:
+        endpoint = None
+        if config.engine == "endpoint":
+            endpoint = stack.enter_context(
+                _reach(config, opened, allow_remote=allow_remote, is_private=sources.is_private)
+            )
+        loaded = tuple(load_benchmark(name, sources) for name in expand_names(config.benchmarks))
+        work = _Work(config, loaded, opened, folders, None if sources.is_private else cache)
+        questions = _questions(config, loaded)
+        inputs: dict[str, Any] = {"documents": folders, "benchmarks": hash_benchmarks(loaded)}
+        inputs |= _model_inputs(config, opened)
+        if endpoint is not None:
+            plan = plan_endpoint(endpoint, questions, config.thinking)
+        elif config.engine == "model":
+            assert opened is not None
+            plan = plan_local(questions, opened, config.thinking)
+        else:
+            plan = Plan(questions)
+        opening = new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True)
+        folder = stack.enter_context(opening)
+        stack.enter_context(_computing(config, folder))
+        if endpoint is not None:
+            answers = _ask_endpoint(work, endpoint, plan, folder)
+        else:
+            answers = _ask(work, plan, folder)
+        _write(work, folder, plan, answers)
     assert folder.manifest is not None
     return folder.manifest
 
 
-def _questions(config: AnswerConfig, loaded: Sequence[LoadedBenchmark]) -> tuple[_Question, ...]:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a run is about."""
+
+    config: AnswerConfig
+    loaded: tuple[LoadedBenchmark, ...]
+    opened: OpenedModel | None
+    documents: tuple[FinishedFolder, ...]
+    cache: Path | None
+
+
+def _reach(
+    config: AnswerConfig, opened: OpenedModel | None, *, allow_remote: bool, is_private: bool
+) -> contextlib.AbstractContextManager[Endpoint]:
+    if config.endpoint is None and not (opened and opened.is_gguf):
+        raise MissingInput(where="answer, engine endpoint", expected="endpoint.url / model.gguf")
+    return reach(
+        config.endpoint,
+        opened,
+        max_new_tokens=config.max_new_tokens,
+        thinking=None if config.thinking is None else config.thinking == "on",
+        threads=config.threads,
+        allow_remote=allow_remote,
+        is_private=is_private,
+    )
+
+
+def _model_inputs(config: AnswerConfig, opened: OpenedModel | None) -> dict[str, Any]:
+    """Return what a model is, for the identity: of an endpoint, the name is all that is known."""
+    if opened is None and config.engine in ("model", "tagger", "head"):
+        raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
+    if opened is not None:
+        return dict(opened.inputs)
+    if config.endpoint is not None:
+        return {"model": hashlib.sha256(config.endpoint.model.encode()).hexdigest()}
+    return {}
+
+
+def _questions(config: AnswerConfig, loaded: Sequence[LoadedBenchmark]) -> tuple[Asked, ...]:
     questions = tuple(
-        _Question(benchmark, item, method)
+        Asked(benchmark, item, method)
         for benchmark in loaded
         for item in choose_items(benchmark.items, config.max_items, config.seed)
         for method in _methods(config, benchmark)
@@ -156,19 +224,6 @@ def _questions(config: AnswerConfig, loaded: Sequence[LoadedBenchmark]) -> tuple
             where="[answer] methods", found="nothing to ask", expected="generation, log-likelihood"
         )
     return questions
-
-
-def _ask_one(question: _Question, engine: Engine) -> tuple[Answer, str]:
-    """Return the answer to a question and what was asked, by the publishers' prompt if wanted."""
-    from rinsho.evaluation.model_engine import ModelEngine
-
-    name, item = question.benchmark.name, question.item
-    protocol = question.benchmark.benchmark.official
-    if question.method != "official" or protocol is None or not isinstance(engine, ModelEngine):
-        return engine.answer(name, item, question.method), prompt_of(item)
-    messages = protocol.ask(item, question.benchmark.items)
-    answer = engine.answer_messages(name, item, messages, is_raw_text=protocol.is_raw_text)
-    return answer, "\n\n".join(message.content for message in messages)
 
 
 def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, ...]:
@@ -188,24 +243,24 @@ def _methods(config: AnswerConfig, benchmark: LoadedBenchmark) -> tuple[Method, 
     )
 
 
-def _open_engine(
-    config: AnswerConfig,
-    weights: FinishedFolder | None,
-    documents: tuple[FinishedFolder, ...],
-) -> Engine:
+def _open_engine(work: _Work) -> Engine:
+    config, opened = work.config, work.opened
     if config.engine == "dictionary":
         return open_dictionary()
     if config.engine == "kneser-ney":
-        return open_kneser_ney(documents, config.max_train_characters)
-    assert weights is not None
+        return open_kneser_ney(work.documents, config.max_train_characters)
+    assert opened is not None
     if config.engine == "tagger":
-        return open_tagger(weights.path)
+        return open_tagger(require_finished(opened).path)
     if config.engine == "head":
-        return open_head(weights.path)
-    from rinsho.evaluation.model_engine import ModelEngine
+        return open_head(require_finished(opened).path)
     from rinsho.generation.decoder_model import load_language_model
 
-    return ModelEngine(load_language_model(weights.path), config.max_new_tokens, config.seed)
+    base = opened.base.path if opened.base and opened.base.path != opened.path else None
+    model = load_language_model(opened.path, base)
+    if config.thinking is not None:
+        model.tokenizer.switch_thinking(config.thinking == "on")
+    return ModelEngine(model, config.max_new_tokens, config.seed)
 
 
 @contextlib.contextmanager
@@ -229,47 +284,57 @@ def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None
         torch.set_num_threads(before)
 
 
-def _ask(
-    config: AnswerConfig, questions: Sequence[_Question], engine: Engine, path: Path
-) -> list[Answer]:
-    log = AnswerLog(path)
+def _ask(work: _Work, plan: Plan, folder: OpenFolder) -> list[Answer]:
+    config, engine = work.config, _open_engine(work)
+    log = AnswerLog(folder.checkpoints / ANSWERS)
+    settings = [config.max_new_tokens, config.seed, config.thinking, config.engine]
+    model = work.opened.sha256 if work.opened else ""
+    cache = AnswerCache(work.cache if model else None, model, settings)
     n_free = config.n_free_generations if config.engine == "model" else 0
-    n_all = len(questions) + n_free
-    with progress("回答中", "answering", n_all, "問") as advance:
+    with progress("回答中", "answering", len(plan.questions) + n_free, "問") as advance:
         advance(len(log.answers))
-        for given in _missing_answers(config, questions, engine, log, n_free):
+        for question, given in missing_answers(plan.questions, engine, log, cache):
+            log.add(_with_prompt(config, question, given))
+            advance()
+        for given in _free_generations(config, engine, log, n_free):
             log.add(given)
             advance()
     log.close()
-    keys = [question.key for question in questions]
+    cache.close()
+    keys = [question.key for question in plan.questions]
     keys += [(FREE, f"{FREE}/{number}", "free") for number in range(n_free)]
     return [log.answers[key] for key in keys]
 
 
-def _missing_answers(
-    config: AnswerConfig,
-    questions: Sequence[_Question],
-    engine: Engine,
-    log: AnswerLog,
-    n_free: int,
-) -> Iterator[Answer]:
-    for question in questions:
-        if question.key not in log.answers:
-            given, prompt = _ask_one(question, engine)
-            keeps = config.keep_prompts and not question.benchmark.is_text_withheld
-            yield dataclasses.replace(given, prompt=prompt if keeps else None)
-    if n_free:
-        yield from _free_generations(config, engine, log, n_free)
+def _with_prompt(config: AnswerConfig, question: Asked, given: Answer) -> Answer:
+    keeps = config.keep_prompts and not question.benchmark.is_text_withheld
+    return dataclasses.replace(given, prompt=question.prompt if keeps else None)
+
+
+def _ask_endpoint(work: _Work, endpoint: Endpoint, plan: Plan, folder: OpenFolder) -> list[Answer]:
+    """Ask an endpoint; its store is the log, and the cache where there is one."""
+    store = folder.checkpoints / "replies.jsonl"
+    if work.cache is not None:
+        model = endpoint.config.model if work.opened is None else work.opened.sha256
+        name = hashlib.sha256(model.encode()).hexdigest()[:32]
+        store = work.cache / f"endpoint-{name}.jsonl"
+    with progress("回答中", "answering", len(plan.questions), "問") as advance:
+        heard = ask_endpoint(endpoint, plan.questions, plan.n_top, store, advance)
+    if heard.n_refused:
+        folder.count(refused=heard.n_refused)
+    return [
+        _with_prompt(work.config, question, given)
+        for question, given in zip(plan.questions, heard.answers, strict=True)
+    ]
 
 
 def _free_generations(
     config: AnswerConfig, engine: Engine, log: AnswerLog, n_free: int
 ) -> Iterator[Answer]:
-    from rinsho.evaluation.model_engine import ModelEngine
     from rinsho.generation.language_model import Sampling
 
-    assert isinstance(engine, ModelEngine)
     for number in range(n_free):
+        assert isinstance(engine, ModelEngine)
         if (FREE, f"{FREE}/{number}", "free") not in log.answers:
             sampling = Sampling(
                 max_new_tokens=config.free_max_new_tokens,
@@ -280,13 +345,7 @@ def _free_generations(
             yield engine.generate_freely(number, sampling)
 
 
-def _write(
-    config: AnswerConfig,
-    folder: OpenFolder,
-    loaded: Sequence[LoadedBenchmark],
-    questions: Sequence[_Question],
-    answers: Sequence[Answer],
-) -> None:
+def _write(work: _Work, folder: OpenFolder, plan: Plan, answers: Sequence[Answer]) -> None:
     write_answers(folder.path / ANSWERS, answers)
     asked: list[dict[str, Any]] = [
         {
@@ -294,18 +353,34 @@ def _write(
             "version": benchmark.benchmark.version,
             "sha256": benchmark.sha256,
             "items": list(
-                dict.fromkeys(q.item.id for q in questions if q.benchmark.name == benchmark.name)
+                dict.fromkeys(
+                    q.item.id for q in plan.questions if q.benchmark.name == benchmark.name
+                )
             ),
             "n_available": len(benchmark.items),
         }
-        for benchmark in loaded
+        for benchmark in work.loaded
     ]
     write_file(folder.path / ASKED, canonical_json(asked) + b"\n")
-    folder.licenses.update(benchmark.benchmark.license for benchmark in loaded)
-    folder.attributions.update(benchmark.benchmark.source for benchmark in loaded)
+    folder.licenses.update(benchmark.benchmark.license for benchmark in work.loaded)
+    folder.attributions.update(benchmark.benchmark.source for benchmark in work.loaded)
+    if work.opened is not None:
+        work.opened.record_license(folder)
     folder.count(
         items={b["name"]: len(b["items"]) for b in asked},
         answers=len(answers),
         too_long=sum(given.is_too_long for given in answers),
         free_generations=sum(given.benchmark == FREE for given in answers),
+        **plan.said,
+        **_count_thinking(answers),
     )
+
+
+def _count_thinking(answers: Sequence[Answer]) -> dict[str, int]:
+    """Count what the budget of tokens cut off; nothing is said where nothing was."""
+    written = [given for given in answers if given.benchmark != FREE]
+    counts = {
+        "truncated": sum(given.is_truncated for given in written),
+        "unclosed_thinking": sum(without_thinking(given.output) is None for given in written),
+    }
+    return {name: count for name, count in counts.items() if count}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from rinsho.errors import BrokenRecord
+from rinsho.errors import AnswersIncomplete, BrokenRecord, FolderLocked
 from rinsho.evaluation.benchmark import Method
 
 ANSWERS = "answers.jsonl"
@@ -32,6 +33,7 @@ class Answer:
     seed: int = 0
     is_too_long: bool = False  # did not fit the context: counted as wrong, never cut
     prompt: str | None = None
+    is_truncated: bool = False  # ended by the budget of tokens or the context, not by the model
     shots: tuple[str, ...] = ()  # ids of the demonstrations before the question
 
     @property
@@ -41,12 +43,14 @@ class Answer:
 
 
 def to_line(answer: Answer) -> bytes:
-    """Return the JSON line of an answer; `prompt` and `shots` are left out where there are none."""
+    """Return the JSON line of an answer; prompt, shots and truncation only where there are some."""
     value = dataclasses.asdict(answer)
     if answer.prompt is None:
         del value["prompt"]
     if not answer.shots:
         del value["shots"]
+    if not answer.is_truncated:
+        del value["is_truncated"]
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
@@ -54,9 +58,12 @@ def read_answers(folder: Path) -> tuple[Answer, ...]:
     """Read the answers of a finished folder.
 
     Raises:
+        AnswersIncomplete: There is none.
         BrokenRecord: A line that is not an answer.
     """
     lines = (folder / ANSWERS).read_bytes().splitlines()
+    if not lines:
+        raise AnswersIncomplete(where=f"{folder.name}/{ANSWERS}", expected="1 …", found=0)
     return tuple(_to_answer(line, number) for number, line in enumerate(lines, start=1))
 
 
@@ -75,16 +82,25 @@ class AnswerLog:
     """Answers that survive a kill: appended line by line, flushed to the disk every few of them.
 
     A line that a kill cut short is dropped on reopening and answered again.
+
+    Raises:
+        FolderLocked: Another process writes there.
     """
 
     def __init__(self, path: Path, n_between_flushes: int = 8) -> None:
         self._n_between_flushes = n_between_flushes
         self._n_waiting = 0
-        whole = path.read_bytes() if path.is_file() else b""
+        path.touch(mode=0o600)
+        self._file: IO[bytes] = path.open("r+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise FolderLocked(where=path.name) from None
+        whole = path.read_bytes()
         whole = whole[: whole.rfind(b"\n") + 1]
         lines = enumerate(whole.splitlines(), start=1)
         self.answers = {a.key: a for a in (_to_answer(line, number) for number, line in lines)}
-        self._file: IO[bytes] = path.open("r+b" if path.is_file() else "wb")
         self._file.truncate(len(whole))
         self._file.seek(len(whole))
 

@@ -19,7 +19,7 @@ from rinsho.manifest import FinishedFolder
 from rinsho.text.normalize import normalize_with_offsets
 from rinsho.text.spans import Span, sort_spans
 
-EngineName = Literal["model", "dictionary", "tagger", "head", "kneser-ney"]
+EngineName = Literal["model", "endpoint", "dictionary", "tagger", "head", "kneser-ney"]
 # Which methods an engine has for each form of benchmark; what is not listed it cannot do.
 METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     "model": {
@@ -30,6 +30,14 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
         "rating": ("generation",),
         "passage": ("generation",),
         "text": ("log-likelihood",),
+    },
+    "endpoint": {
+        "choice": ("generation", "log-likelihood", "official"),
+        "similarity": ("generation", "log-likelihood"),
+        "entities": ("generation",),
+        "pairs": ("generation",),
+        "rating": ("generation",),
+        "passage": ("generation",),
     },
     "dictionary": {"spans": ("extraction",), "entities": ("extraction",)},
     "tagger": {"spans": ("extraction",), "entities": ("extraction",)},

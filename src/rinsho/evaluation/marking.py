@@ -83,7 +83,8 @@ def _mark(item: Item, answer: Answer) -> ScoredRow:
 
 
 def _mark_choice(item: Item, answer: Answer) -> ScoredRow:
-    if answer.is_too_long:
+    is_unscored = answer.method == "log-likelihood" and not answer.log_likelihoods
+    if answer.is_too_long or is_unscored:
         return ScoredRow(item, answer, is_valid=False, is_strict=False, is_right=False)
     n_letters = asked_letters(item.question)
     if answer.method == "log-likelihood":

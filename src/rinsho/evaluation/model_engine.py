@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rinsho.corpus.document import Message
 from rinsho.evaluation.answer_record import FREE, Answer, Method
 from rinsho.evaluation.benchmark import Item
 from rinsho.evaluation.prompts import hash_messages, hash_prompt, messages_of
-from rinsho.generation.language_model import LanguageModel, Sampling
+from rinsho.generation.language_model import LanguageModel, Sampling, Scored
 from rinsho.text.normalize import normalize
 
 # Free generations begin in turn with the openings and the questions; no benchmark holds them.
@@ -39,8 +40,17 @@ QUESTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What is scored of one item."""
+
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    n_prompt_tokens: int = 0
+    is_too_long: bool = False
+
+
 class ModelEngine:
-    """Asks a language model, one item at a time.
+    """Asks a language model: texts one at a time, log-likelihoods of many items at once.
 
     Args:
         model: The model.
@@ -55,21 +65,35 @@ class ModelEngine:
 
     def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
         """Answer one item; one that does not fit the context is marked, never cut."""
-        if item.form == "text":
-            return self._score_text(benchmark, item)
-        # The prompt is official; our models read it as they read their training text: normalized.
+        if method == "log-likelihood":
+            return self.score_many([(benchmark, item)])[0]
         messages = messages_of(item)
-        prompt = self._plain(messages) if item.is_plain else self._render(messages)
-        if method == "generation":
-            return self._generate(benchmark, item, prompt, hash_messages(messages), method)
-        return self._score_choices(benchmark, item, prompt)
+        return self.answer_messages(
+            benchmark, item, messages, method=method, is_raw_text=item.is_plain
+        )
 
     def answer_messages(
-        self, benchmark: str, item: Item, messages: Sequence[Message], *, is_raw_text: bool
+        self,
+        benchmark: str,
+        item: Item,
+        messages: Sequence[Message],
+        *,
+        method: Method,
+        is_raw_text: bool,
     ) -> Answer:
-        """Answer by the prompt of a published protocol: through the chat template, or as it is."""
+        """Answer by a prompt: through the chat template, or one text as it is."""
         prompt = self._plain(messages) if is_raw_text else self._render(messages)
-        return self._generate(benchmark, item, prompt, hash_messages(messages), "official")
+        return self._generate(benchmark, item, prompt, hash_messages(messages), method)
+
+    def score_many(self, asked: Sequence[tuple[str, Item]]) -> list[Answer]:
+        """Score the choices of items, or texts, all at once; what is asked together is packed."""
+        requests = [self._requests(item) for _, item in asked]
+        flat = [pair for one in requests for pair in one.pairs]
+        scored = iter(self._model.log_likelihoods(flat) if flat else [])
+        return [
+            self._scored(benchmark, item, one, [next(scored) for _ in one.pairs])
+            for (benchmark, item), one in zip(asked, requests, strict=True)
+        ]
 
     def _plain(self, messages: Sequence[Message]) -> Sequence[int]:
         text = normalize(messages[0].content)
@@ -87,7 +111,8 @@ class ModelEngine:
         prompt_sha256: str,
         method: Method,
     ) -> Answer:
-        is_too_long = len(prompt) >= self._model.context_length
+        n_left = self._model.context_length - len(prompt)
+        is_too_long = n_left <= 0
         tokens = [] if is_too_long else list(self._model.generate(prompt, self._sampling))
         return Answer(
             benchmark,
@@ -99,48 +124,46 @@ class ModelEngine:
             n_tokens=len(tokens),
             seed=self._sampling.seed,
             is_too_long=is_too_long,
+            is_truncated=0 < min(n_left, self._sampling.max_new_tokens) <= len(tokens),
         )
 
-    def _score_choices(self, benchmark: str, item: Item, prompt: Sequence[int]) -> Answer:
-        """Score the letter of each choice where the answer would stand."""
+    def _requests(self, item: Item) -> _Requests:
+        """Return what is scored: the letter of each choice where it would stand, or a text."""
+        if item.form == "text":
+            tokens = [self._tokenizer.bos_id, *self._tokenizer.encode(item.question)]
+            return _Requests(windows(tokens, self._model.context_length))
+        # The prompt is official; our models read it as they read their training text: normalized.
+        messages = messages_of(item)
+        prompt = self._plain(messages) if item.is_plain else self._render(messages)
         blank = " " if item.is_plain else ""  # an example says "答え: A"
         letters = [self._tokenizer.encode(blank + letter) for letter in item.letters]
         longest = len(prompt) + max((len(letter) for letter in letters), default=0)
         is_too_long = longest > self._model.context_length
-        requests = [] if is_too_long else [(prompt, letter) for letter in letters]
-        scored = self._model.log_likelihoods(requests) if requests else []
-        return Answer(
-            benchmark,
-            item.id,
-            "log-likelihood",
-            hash_prompt(item),
-            log_likelihoods=tuple(one.log_likelihood for one in scored),
-            n_prompt_tokens=len(prompt),
-            n_tokens=sum(one.n_tokens for one in scored),
-            seed=self._sampling.seed,
-            is_too_long=is_too_long,
-            shots=item.shot_ids,
-        )
+        pairs = [] if is_too_long else [(prompt, letter) for letter in letters]
+        return _Requests(pairs, len(prompt), is_too_long)
 
-    def _score_text(self, benchmark: str, item: Item) -> Answer:
-        tokens = [self._tokenizer.bos_id, *self._tokenizer.encode(item.question)]
-        requests = windows(tokens, self._model.context_length)
-        scored = self._model.log_likelihoods(requests) if requests else []
+    def _scored(
+        self, benchmark: str, item: Item, asked: _Requests, scored: Sequence[Scored]
+    ) -> Answer:
+        values = tuple(one.log_likelihood for one in scored)
         return Answer(
             benchmark,
             item.id,
             "log-likelihood",
             hash_prompt(item),
-            log_likelihoods=(sum(one.log_likelihood for one in scored),),
+            log_likelihoods=(sum(values),) if item.form == "text" else values,
+            n_prompt_tokens=asked.n_prompt_tokens,
             n_tokens=sum(one.n_tokens for one in scored),
             seed=self._sampling.seed,
+            is_too_long=asked.is_too_long,
+            shots=item.shot_ids,
         )
 
     def generate_freely(self, number: int, sampling: Sampling) -> Answer:
         """Continue an opening or answer a question, sampled; the prompt is ours and is kept."""
         lists = (OPENINGS, QUESTIONS)[number % 2]
         text = lists[number // 2 % len(lists)]
-        if number % 2:
+        if number % 2 and self._tokenizer.has_chat_template:
             user = Message("user", text)
             prompt = self._tokenizer.render([user], add_generation_prompt=True)
         else:

@@ -13,7 +13,7 @@ import numpy as np
 from rinsho.corpus.document import Message
 from rinsho.errors import InvalidValue, PathMissing, TemplateRefused, UnknownFormat
 from rinsho.tokenizer.chat_template import ChatTemplate
-from rinsho.tokenizer.tokenizer import CONFIG_FILE, FAST_FILE, Tokenizer
+from rinsho.tokenizer.tokenizer import CONFIG_FILE, FAST_FILE, Thinking, Tokenizer
 
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 # Everything that transformers may read of a tokenizer; none of it is written by rinsho.
@@ -24,6 +24,7 @@ FOREIGN_FILES = (
 # How models end a document, where their `eos_token` ends a turn.
 _DOCUMENT_ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
+_SWITCH = "enable_thinking"  # as Qwen, and most after it, name the template's variable
 _PROBE = (Message("user", "a"), Message("assistant", "b"))
 
 
@@ -110,9 +111,36 @@ class ForeignTokenizer(Tokenizer):
         self._knows_end = True
         if not self._template_text:
             return
+        self._open_template({})
+
+    def _open_template(self, settings: dict[str, bool]) -> None:
         variables = {name: text for name, text in self._texts.items() if text is not None}
-        self._template = ChatTemplate(self._template_text, variables, f"{folder.name}, template")
+        name = f"{self._name}, template"
+        self._template = ChatTemplate(self._template_text, {**variables, **settings}, name)
         self._knows_end = False
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Tell whether conversations can be rendered."""
+        return self._template is not None
+
+    @property
+    def thinking(self) -> Thinking:
+        """Return whether the template belongs to a model that thinks before it answers."""
+        if _SWITCH in self._template_text:
+            return "switch"
+        return "always" if "</think>" in self._template_text else "none"
+
+    def switch_thinking(self, is_on: bool) -> None:
+        """Set the template's switch of thinking.
+
+        Raises:
+            TemplateRefused: It has none.
+        """
+        if self.thinking != "switch":
+            found = f"no {_SWITCH}"
+            raise TemplateRefused(where=self._name, found=found, expected=f"{_SWITCH} in it")
+        self._open_template({_SWITCH: is_on})
 
     @property
     def end_of_turn_id(self) -> int:

@@ -12,13 +12,14 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
 from rinsho.corpus.document import Message
-from rinsho.errors import InvalidValue, PathMissing, UnknownFormat
+from rinsho.errors import InvalidValue, PathMissing, TemplateRefused, UnknownFormat
 from rinsho.tokenizer.run_time import CUTS_FILE, PIECES_FILE, TERMS_FILE, Cuts, read_cuts
 
 PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
@@ -39,6 +40,8 @@ TOKENIZER_STAGES = (
 MODEL_FILE = "tokenizer.model"
 FAST_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 
+# Of a chat template: its model never thinks, always, or as `enable_thinking` says.
+Thinking = Literal["none", "switch", "always"]
 _SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 _MAX_REMEMBERED = 1 << 17  # words whose ids are kept; nearly all of a text are among the first
 
@@ -90,6 +93,27 @@ class Tokenizer:
         if id_ in self._special.values():
             return b""
         return piece.replace(_SPACE, " ").encode()
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Tell whether conversations can be rendered."""
+        return True
+
+    @property
+    def thinking(self) -> Thinking:
+        """Return whether the template belongs to a model that thinks before it answers."""
+        return "none"
+
+    def switch_thinking(self, is_on: bool) -> None:
+        """Set the template's switch of thinking.
+
+        Raises:
+            TemplateRefused: It has none.
+        """
+        del is_on
+        raise TemplateRefused(
+            where="enable_thinking", found="no switch", expected="enable_thinking in it"
+        )
 
     @property
     def end_of_turn_id(self) -> int:
