@@ -80,11 +80,15 @@ def _check_training(
         for name in expand_names(benchmarks)
     }
     for name, leaks in found.items():
-        for leak in leaks:
+        for item in dict.fromkeys(leak.item for leak in leaks):
+            same = [leak for leak in leaks if leak.item == item]
+            records = [leak.training for leak in same]
             if json:
-                print_json({"benchmark": name, **public(leak)})
+                value = {"item": item, "n_items": same[0].n_items, "training": records}
+                print_json({"benchmark": name, **value})
             else:
-                print(f"{name} {leak.item} ({leak.n_items} rows) stands in {leak.training}")
+                more = f" and {len(records) - 1} more" if len(records) > 1 else ""
+                print(f"{name} {item} ({same[0].n_items} rows) stands in {records[0]}{more}")
     every = [leak for leaks in found.values() for leak in leaks]
     refuse_training_leaks(every, ", ".join(name for name, leaks in found.items() if leaks))
     print(f"0 of {len(texts)} training texts hold a test document")

@@ -197,3 +197,19 @@ def test_the_disjoint_rows_of_the_case_reports_are_those_of_the_specification(da
     assert (
         len(made["mrner-disease-disjoint"].train + made["mrner-disease-disjoint"].validation) == 62
     )
+
+
+@pytest.mark.data
+def test_the_check_finds_in_written_splits_what_their_list_says(data_folder, tmp_path):
+    names = ("crade", "mrner-disease")
+    config = SplitConfig(tasks=names, settings=("disjoint",))
+    split(config, out=tmp_path / "splits", data=data_folder)
+    records = {one.name: one for one in read_records(open_folder(tmp_path / "splits", "split"))}
+    texts = list(read_training_texts(tmp_path / "splits" / "crade-disjoint" / EXAMPLES))
+    for benchmark, expected in (
+        ("jmed-llm/crade", 0),
+        ("jmed-llm/mrner-disease", records["crade-disjoint"].gives_away["jmed-llm/mrner-disease"]),
+    ):
+        items = load_benchmark(benchmark, Sources(data_folder)).items
+        found = {leak.item for leak in find_training_leaks(texts, items)}
+        assert len(found) == expected

@@ -175,7 +175,7 @@ def find_training_leaks(
     return [
         TrainingLeak(tested[0].id, len(tested), id_)
         for id_, text in texts
-        for training in [_folded(text)]
+        for training in [_folded(document_text(text) if "\n「" in text else text)]
         for document, tested in of_document.items()
         if _stands_in(document, training)
     ]
