@@ -23,6 +23,7 @@ from rinsho.cli_options import (
 
 if TYPE_CHECKING:
     from rinsho.clinical.notes import Note
+    from rinsho.generation.language_model import LanguageModel
 
 use = typer.Typer()
 USE = "Use a model"
@@ -33,6 +34,9 @@ FormatOption = Annotated[str, typer.Option("--format", help="auto, text, jsonl o
 EncodingOption = Annotated[str, typer.Option("--encoding", help="auto, utf-8, cp932, …")]
 TextFieldOption = Annotated[
     str, typer.Option("--text-field", help="where JSONL and CSV hold the text")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="auto, fp32, bf16, or int4: an eighth of fp32's memory")
 ]
 FORMATS = ("auto", "text", "jsonl", "csv")
 
@@ -147,6 +151,7 @@ def draw_losses(
 def generate(
     files: FilesArgument = None,
     model: Annotated[Path, typer.Option("--model", help="weights folder")] = Path("out/demo/chat"),
+    precision: PrecisionOption = "auto",
     form: Annotated[str, typer.Option("--form", help="chat, or text: go on writing")] = "chat",
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
     temperature: Annotated[float, typer.Option("--temperature", min=0, help="0: greedy")] = 0.0,
@@ -157,13 +162,12 @@ def generate(
 ) -> None:
     """Answer each text with a model; JSON lines out."""
     from rinsho.clinical.generate import Prompting, generate_notes, to_json_line
-    from rinsho.generation.decoder_model import load_language_model
     from rinsho.generation.language_model import Sampling
 
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     prompting = Prompting(_one_of("--form", form, ("chat", "text")), sampling=sampling)
     notes = _read_notes(files, format_, encoding, text_field)
-    for generation in generate_notes(load_language_model(model), notes, prompting):
+    for generation in generate_notes(_open_model(model, precision), notes, prompting):
         print(to_json_line(generation), flush=True)
 
 
@@ -326,6 +330,7 @@ def ask_text(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to quote and answer; none: sentences")
     ] = None,
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
     format_: FormatOption = "auto",
     encoding: EncodingOption = "auto",
@@ -336,9 +341,8 @@ def ask_text(
     Requests for a diagnosis, a treatment or a dose are declined. A professional has to check it.
     """
     from rinsho.clinical.ask import ask, to_text
-    from rinsho.generation.decoder_model import load_language_model
 
-    opened = load_language_model(model) if model else None
+    opened = _open_model(model, precision) if model else None
     for note in _read_notes(files, format_, encoding, text_field):
         for one in question:
             answer = ask(note.text, one, opened)
@@ -357,6 +361,7 @@ def draft_letter(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to write the course; none: its lines")
     ] = None,
+    precision: PrecisionOption = "auto",
     extractor: Annotated[
         Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
     ] = None,
@@ -372,16 +377,22 @@ def draft_letter(
     """
     from rinsho.clinical.draft import DRAFT_FORMS, draft
     from rinsho.clinical.extract import load_extractor
-    from rinsho.generation.decoder_model import load_language_model
 
     checked = _one_of("--form", form, DRAFT_FORMS)
     notes = list(_read_notes(files, format_, encoding, text_field))
-    opened = load_language_model(model) if model else None
+    opened = _open_model(model, precision) if model else None
     made = draft(notes, checked, load_extractor(extractor), opened)
     if json:
         print_json(made.to_json())
     else:
         print(made.to_text(), end="")
+
+
+def _open_model(folder: Path, precision: str) -> LanguageModel:
+    from rinsho.generation.decoder_model import load_language_model
+
+    checked = _one_of("--precision", precision, ("auto", "fp32", "bf16", "int4"))
+    return load_language_model(folder, precision=checked)
 
 
 def _needed(option: str, value: Path | None) -> Path:

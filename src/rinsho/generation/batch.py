@@ -1,9 +1,11 @@
 """Many answers at once: one row of a matrix product each, and the same bytes as alone.
 
 A product of matrices can round otherwise with another number of rows, but at one number of rows a
-row does not depend on its neighbours. So decoding always runs at one width: missing rows are filled
-up, and more rows than that are more products. Prompts are computed row by row, in chunks that begin
-at multiples of a fixed size. What path a row takes is a function of the row alone, never of load.
+row does not depend on its neighbours. So decoding runs at widths that give the same bytes on this
+machine: the widest one, and those narrower ones that a trial step shows to agree with it to the
+bit. Missing rows are filled up, and more rows than the widest are more products. Prompts are
+computed row by row, in chunks that begin at multiples of a fixed size. What a row gets never
+depends on load.
 """
 
 # B rows of one step (the width), H query heads, K key-value heads, D head width, V vocabulary
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,7 +28,8 @@ from rinsho.tokenizer.tokenizer import Tokenizer
 
 # Memory is read once for all rows: 16 cost little more than 1 in bf16. In fp32 arithmetic catches
 # up with memory at about 8 on two cores.
-WIDTHS = {torch.bfloat16: 16, torch.float32: 8}
+WIDEST = {torch.bfloat16: 16, torch.float32: 8}
+_NARROWER = (1, 2, 4, 8)
 PROMPT_CHUNK = 64  # tokens; also how soon an answer that nobody waits for any more is dropped
 _N_CACHE_TOKENS = 256  # by which a cache grows
 
@@ -67,7 +71,7 @@ class Batch:
         self._decoder, self._tokenizer = decoder, tokenizer
         norm_D = decoder.model.norm.weight  # matrices can be packed, in types of their own
         self._device = norm_D.device
-        self.width = WIDTHS.get(norm_D.dtype, 8)
+        self.widest = WIDEST.get(norm_D.dtype, 8)
         self._stops = (tokenizer.end_of_turn_id, tokenizer.eos_id)
         self._rows: list[Row] = []
         self.n_steps = 0
@@ -103,8 +107,8 @@ class Batch:
         reading = next((row for row in self._rows if row.is_reading), None)
         if reading is not None:
             self._read_chunk(reading)
-        for start in range(0, len(writing), self.width):
-            self._write(writing[start : start + self.width])
+        for start in range(0, len(writing), self.widest):
+            self._write(writing[start : start + self.widest])
 
     def _read_chunk(self, row: Row) -> None:
         chunk = row.prompt[row.n_read : row.n_read + PROMPT_CHUNK]
@@ -115,9 +119,27 @@ class Batch:
             self._choose(row, logits_V)
 
     def _write(self, rows: Sequence[Row]) -> None:
-        logits_BV = self._rows_logits(rows)
+        width = next(width for width in self.widths if width >= len(rows))
+        caches = [self._cache(row, 1) for row in rows]
+        logits_BV = self._logits([row.last or 0 for row in rows], caches, width)
         for row, logits_V in zip(rows, logits_BV, strict=False):
             self._choose(row, logits_V)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths at which a row has the same bytes, narrowest first; a step each."""
+        expected_BV = self._trial(self.widest)
+        agreeing = (
+            width
+            for width in _NARROWER
+            if width < self.widest and torch.equal(self._trial(width), expected_BV[:width])
+        )
+        return (*agreeing, self.widest)
+
+    def _trial(self, width: int) -> Tensor:
+        caches = [self._decoder.new_cache(1, 1) for _ in range(width)]
+        vocab_size = self._decoder.config.vocab_size
+        return self._logits([(n * 7 + 3) % vocab_size for n in range(width)], caches, width)
 
     def _choose(self, row: Row, logits_V: Tensor) -> None:
         token = row.chooser.choose(logits_V)
@@ -142,12 +164,11 @@ class Batch:
             row.cache = grown
         return row.cache
 
-    def _rows_logits(self, rows: Sequence[Row]) -> Tensor:
-        """Add the last token of each row to its cache; return the logits behind it, (B, V)."""
+    def _logits(self, last: Sequence[int], caches: Sequence[KeyValueCache], width: int) -> Tensor:
+        """Add a token to each row's cache; return the logits behind it, shape (B, V)."""
         decoder = self._decoder
-        caches = [self._cache(row, 1) for row in rows]
-        n_idle = self.width - len(rows)
-        tokens_B = self._tensor([row.last or 0 for row in rows] + [0] * n_idle)
+        n_idle = width - len(last)
+        tokens_B = self._tensor([*last, *([0] * n_idle)])
         rotary = self._rotary([cache.length for cache in caches] + [0] * n_idle)
         x_BD = decoder.model.embed_tokens(tokens_B)
         for block in decoder.model.layers:
