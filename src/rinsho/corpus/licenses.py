@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable
 from typing import Literal
@@ -32,6 +33,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _NONCOMMERCIAL = re.compile(r"\bNC\b|non-?commercial|非商用|非営利", re.IGNORECASE)
 
 
+@functools.lru_cache(1024)  # asked for every record; a corpus has a few
 def license_name(written: str) -> str:
     """Return the SPDX identifier of a license, or what was written where it has none.
 
@@ -45,6 +47,7 @@ def license_name(written: str) -> str:
     return next((name for pattern, name in _NAMES if pattern.match(written)), written)
 
 
+@functools.lru_cache(1024)
 def verdict(name: str) -> Verdict:
     """Tell what is known about a license: free to use, non-commercial only, or nothing."""
     if _NONCOMMERCIAL.search(name):

@@ -38,7 +38,8 @@ def decode(data: bytes, encoding: str) -> str:
     data = data.removeprefix(UTF8_BOM)
     if encoding == "iso-2022-jp":
         return _decode_iso_2022_jp(data)
-    if encoding != "utf-16" and (at := data.find(b"\x1b$")) >= 0:
+    # One byte is found many times as fast as two.
+    if encoding != "utf-16" and b"\x1b" in data and (at := data.find(b"\x1b$")) >= 0:
         raise UnicodeDecodeError(encoding, data[at : at + 2], 0, 2, "ISO-2022-JP")
     return data.decode(encoding)
 
