@@ -1,4 +1,4 @@
-"""The commands that use a model: evaluate, generate, extract, codes, deidentify."""
+"""The commands that use a model: evaluate, compare, generate, extract, codes, deidentify."""
 
 from __future__ import annotations
 
@@ -102,6 +102,36 @@ def evaluate(
         cache=cache,
     )
     print(out / "report" / "report.html")
+
+
+@use.command(rich_help_panel=USE)
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(help="answers folders, or reports: two systems or more")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="also write compare.json, .csv and .md there")
+    ] = None,
+    documents: DocumentsOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="bootstrap resamples")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Compare systems on the same items: paired bootstrap, McNemar's test, Holm's correction.
+
+    Answers are marked again, by the leading metric of each benchmark (they need --data where the
+    benchmark does); reports need nothing, and compare their rows. Prints a table in Markdown.
+    """
+    from rinsho.evaluation.compare import compare as compare_marks
+    from rinsho.evaluation.compare import read_marks, to_json, to_markdown, write_comparison
+
+    marks = read_marks(folders, documents=documents or (), data=data, noncommercial=noncommercial)
+    compared = compare_marks(marks, seed=seed, n_draws=draws)
+    if out is not None:
+        write_comparison(out, compared)
+    print(to_json(compared) if json else to_markdown(compared), end="")
 
 
 @use.command("draw-embeddings", rich_help_panel=USE)

@@ -38,6 +38,14 @@ _THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|context size|\"K009\""
 )
+# This machine and private networks; `is_private` of Python also has what is reserved otherwise.
+_NEAR = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+        "::1/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
 TOO_LONG = "too long"  # the reason of a question that does not fit the context
 
 
@@ -251,7 +259,7 @@ def _check_near(host: str, addresses: Sequence[str]) -> None:
         address = ipaddress.ip_address(text.partition("%")[0])
         mapped = getattr(address, "ipv4_mapped", None)
         near = mapped or address
-        if not (near.is_loopback or near.is_private or near.is_link_local) or near.is_unspecified:
+        if not any(near in network for network in _NEAR):
             expected = "127.0.0.1, 10.*, 172.16–31.*, 192.168.*"
             raise RemoteRefused(where=host, found=str(address), expected=expected)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import math
@@ -70,7 +71,7 @@ class ScoreConfig(StageConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class _System:
+class System:
     """One answers folder, checked against its benchmarks."""
 
     label: str
@@ -111,8 +112,8 @@ def score(
     opened = [open_folder(path, "answer") for path in answers]
     folders = tuple(open_folder(path, "collect", "synthesize") for path in documents)
     trained = [open_folder(path, "pretrain", "finetune", "extend-weights") for path in weights]
-    systems = _to_systems(opened)
-    found = _load_benchmarks(systems, Sources(data, folders, noncommercial))
+    systems = to_systems(opened)
+    found = load_asked(systems, Sources(data, folders, noncommercial))
     is_unshared = config.share is False and any(one.is_text_withheld for one in found.values())
     loaded = {name: _shown(one, config.share) for name, one in found.items()}
     inputs: dict[str, Any] = {
@@ -124,7 +125,7 @@ def score(
     with new_folder(
         out, stage="score", config=config, inputs=inputs, is_private=is_unshared
     ) as folder:
-        scored = [entry for system in systems for entry in _score_system(system, loaded)]
+        scored = [entry for system in systems for entry in score_system(system, loaded)]
         entries = fold_orders(scored)
         everything = [*opened, *trained, *folders]
         report = _report(config, systems, entries, folders, trained, everything)
@@ -142,12 +143,12 @@ def _require_matplotlib() -> None:
 # ------------------------------------------------------------------------------- reading
 
 
-def _to_systems(folders: Sequence[FinishedFolder]) -> list[_System]:
+def to_systems(folders: Sequence[FinishedFolder]) -> list[System]:
     """Name each folder; where two have one label, the identity tells them apart."""
     labels = [_label(folder) for folder in folders]
     n_with = collections.Counter(labels)
     return [
-        _System(
+        System(
             label=label if n_with[label] == 1 else f"{label} #{folder.manifest.identity_hash[:6]}",
             engine=str(folder.manifest.identity.config["engine"]),
             folder=folder,
@@ -166,7 +167,7 @@ def _label(folder: FinishedFolder) -> str:
     return f"{engine} {str(model)[:8]}" if model else engine
 
 
-def _load_benchmarks(systems: Sequence[_System], sources: Sources) -> dict[str, LoadedBenchmark]:
+def load_asked(systems: Sequence[System], sources: Sources) -> dict[str, LoadedBenchmark]:
     """Load what was asked and check that it is what was answered."""
     loaded: dict[str, LoadedBenchmark] = {}
     for system in systems:
@@ -186,7 +187,8 @@ def _shown(loaded: LoadedBenchmark, share: bool | None) -> LoadedBenchmark:
     return loaded if share is None else dataclasses.replace(loaded, is_text_withheld=share)
 
 
-def _score_system(system: _System, loaded: dict[str, LoadedBenchmark]) -> list[ScoredEntry]:
+def score_system(system: System, loaded: dict[str, LoadedBenchmark]) -> list[ScoredEntry]:
+    """Mark the answers of a system, by benchmark and method."""
     by_entry: dict[tuple[str, Method], dict[str, Answer]] = {}
     for given in system.answers:
         if given.benchmark != FREE:
@@ -207,7 +209,7 @@ def _score_system(system: _System, loaded: dict[str, LoadedBenchmark]) -> list[S
 
 def _report(
     config: ScoreConfig,
-    systems: Sequence[_System],
+    systems: Sequence[System],
     entries: Sequence[ScoredEntry],
     documents: tuple[FinishedFolder, ...],
     weights: Sequence[FinishedFolder],
@@ -239,7 +241,7 @@ def _report(
 
 
 def _free(
-    systems: Sequence[_System], documents: tuple[FinishedFolder, ...], *, is_shown: bool
+    systems: Sequence[System], documents: tuple[FinishedFolder, ...], *, is_shown: bool
 ) -> Iterable[FreeSummary]:
     for system in systems:
         generations = [given for given in system.answers if given.benchmark == FREE]
@@ -323,6 +325,11 @@ def _write(
     )
 
 
+def hash_document(key: str) -> str:
+    """Return what tells documents apart without a word of them: a key can be their text."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
 def _item_lines(entries: Iterable[ScoredEntry]) -> Iterable[dict[str, Any]]:
     """Yield one line a row: how it was parsed and marked; predictions only where texts may show."""
     for entry in (one for folded in entries for one in (folded, *folded.orders)):
@@ -332,6 +339,7 @@ def _item_lines(entries: Iterable[ScoredEntry]) -> Iterable[dict[str, Any]]:
                 "benchmark": entry.loaded.name,
                 "method": entry.method,
                 "item": row.item.id,
+                "document": hash_document(row.item.document),
                 "is_valid": row.is_valid,
                 "is_right": row.is_right,
                 "is_too_long": row.answer.is_too_long,
