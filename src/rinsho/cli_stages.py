@@ -369,7 +369,7 @@ def export(
         Path | None, typer.Option("--adapter", help="adapter folder to merge into --base")
     ] = None,
     for_: Annotated[
-        str | None, typer.Option("--for", help="the program: transformers or vllm")
+        str | None, typer.Option("--for", help="the program: transformers, vllm or gguf")
     ] = None,
     set_: SetOption = None,
     name: NameOption = None,
@@ -378,8 +378,9 @@ def export(
 
     `--base` is a weights folder, a Hugging Face folder or a hub id in the local cache. `--adapter`
     is merged into it (alone, as `--base`, an adapter finds its base beside it). `--for vllm` turns
-    the two-matrix MLP into an equal Llama. Tokenizer and chat template go along as they are, byte
-    for byte; export.json tells how far the logits lie apart.
+    the two-matrix MLP into an equal Llama; `--for gguf` writes one file for llama.cpp, in fp16 or
+    with `--set dtype="q8_0"`. Tokenizer and chat template go along as they are, byte for byte;
+    export.json tells how far the logits lie apart.
     """
     chosen = [*(set_ or []), *([f"runtime={for_}"] if for_ else [])]
     inputs = {"base": base, "adapter": adapter}

@@ -51,11 +51,11 @@ _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 class ExportConfig(StageConfig):
     """Keys of `[export]`."""
 
-    runtime: Literal["transformers", "vllm"] = Field(
+    runtime: Literal["transformers", "vllm", "gguf"] = Field(
         "transformers", description="the program that will run the weights (--for)"
     )
-    dtype: Literal["keep", "fp32", "bf16", "fp16"] = Field(
-        "keep", description="stored precision; keep: that of the base"
+    dtype: Literal["keep", "fp32", "bf16", "fp16", "q8_0"] = Field(
+        "keep", description="stored precision; keep: that of the base, of gguf fp16; q8_0: gguf"
     )
     max_shard_gb: float = Field(5.0, gt=0, description="larger weights become several files, GB")
 
@@ -135,6 +135,13 @@ def _open(base: Path, adapter: Path | None) -> _Model:
 def _refuse_what_cannot_go(config: ExportConfig, base: Base) -> None:
     from rinsho.tokenizer.tokenizer import is_run_time
 
+    is_gguf = config.runtime == "gguf"
+    if config.dtype not in (
+        ("keep", "fp16", "q8_0") if is_gguf else ("keep", "fp32", "bf16", "fp16")
+    ):
+        expected = "fp16 or q8_0" if is_gguf else "keep, fp32, bf16 or fp16"
+        raise InvalidValue(where="[export] dtype", found=config.dtype, expected=expected)
+
     if (base.path / "head.json").is_file():
         expected = "weights tuned for generation"
         raise ModelCannot(where=base.name, found="a task head", expected=expected)
@@ -159,13 +166,18 @@ def _export(config: ExportConfig, model: _Model, folder: OpenFolder) -> dict[str
         plain, expected = expected, _logits(decoder, tokens)
         effect = _root_mean_square(expected - plain)
     n_parameters = sum(parameter.numel() for parameter in decoder.parameters())
-    form = _write(config, decoder, dtype, folder.path)
+    if config.runtime == "gguf":
+        form, precision, read_back = _write_gguf(config, decoder, model.base.path, folder.path)
+        is_same = False
+    else:
+        form = _write(config, decoder, dtype, folder.path)
+        precision = str(dtype).removeprefix("torch.")
+        _carry_ids(model.base.path, folder.path)
+        read_back = load_trainable(folder.path, dtype=torch.float32)
+        is_same = dtype == torch.float32 or (dtype == stored and effect is None)
     del decoder
-    _carry_ids(model.base.path, folder.path)
-    found = _logits(load_trainable(folder.path, dtype=torch.float32), tokens)
-    is_same = dtype == torch.float32 or (dtype == stored and effect is None)
+    found = _logits(read_back, tokens)
     difference = _compare(expected, found, config, is_same=is_same)
-    precision = str(dtype).removeprefix("torch.")
     folder.count(n_parameters=n_parameters, architecture=form, stored_precision=precision)
     against = "the base" if effect is None else "the base with its adapter"
     checks: dict[str, Any] = {
@@ -231,6 +243,22 @@ def _write(
         written = as_llama(decoder) if config.runtime == "vllm" else decoder
         save_weights(written, folder, dtype=dtype, max_shard_bytes=max_bytes)
     return str(json.loads((folder / CONFIG).read_bytes())["architectures"][0])
+
+
+def _write_gguf(
+    config: ExportConfig, decoder: TrainableDecoder, tokenizer: Path, folder: Path
+) -> tuple[str, str, TrainableDecoder]:
+    """Write one GGUF file; return the architecture, the precision, and what is read back."""
+    from rinsho.model.decoder import Decoder
+    from rinsho.model.gguf_file import GGUF_FILE, read_gguf, refuse_gguf, write_gguf
+
+    if not isinstance(decoder, Decoder):
+        expected = "a model of rinsho's own families"
+        raise ModelCannot(where=tokenizer.name, found="another architecture", expected=expected)
+    refuse_gguf(decoder.config, tokenizer)
+    stored_as = "q8_0" if config.dtype == "q8_0" else "fp16"
+    form = write_gguf(decoder, tokenizer, folder / GGUF_FILE, stored_as)
+    return form, stored_as, read_gguf(folder / GGUF_FILE, decoder.config)
 
 
 def _compare(expected: Tensor, found: Tensor, config: ExportConfig, *, is_same: bool) -> float:
