@@ -62,7 +62,7 @@ def write_title(axes: Any, text: str) -> None:
 
 
 def panels(
-    entries: Sequence[EntrySummary], row_inches: float
+    entries: Sequence[EntrySummary], row_inches: float, x_name: str, y_name: str
 ) -> tuple[Any, list[tuple[str, Any, list[EntrySummary]]]]:
     """Return a figure with one pair of axes from 0 to 1 for each benchmark, two to a row."""
     from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ def panels(
     found: list[tuple[str, Any, list[EntrySummary]]] = []
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
-    for name, axes in zip(names, grid.flat, strict=False):
+    for place, (name, axes) in enumerate(zip(names, grid.flat, strict=False)):
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         for side in ("bottom", "left"):
@@ -83,6 +83,10 @@ def panels(
         axes.grid(color=LINE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.set_title(name, fontsize=8.5, color=INK, loc="left")
+        if place >= len(names) - 2:
+            axes.set_xlabel(x_name, fontsize=8, color=INK)
+        if place % 2 == 0:
+            axes.set_ylabel(y_name, fontsize=8, color=INK)
         axes.set_xticks((0, 0.5, 1))
         axes.set_yticks((0, 0.5, 1))
         axes.set_xlim(0, 1.02)

@@ -13,7 +13,7 @@ def draw_reliability(entries: Sequence[EntrySummary], report: Report) -> Drawn:
 
     On the dashed line, confidence is what it says.
     """
-    figure, found = panels(entries, row_inches=1.75)
+    figure, found = panels(entries, 1.75, "確信度 confidence", "正答率 accuracy")
     for _, axes, members in found:
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         for entry in members:
@@ -25,15 +25,13 @@ def draw_reliability(entries: Sequence[EntrySummary], report: Report) -> Drawn:
             areas = [6 + 90 * one.n_rows / entry.calibration.n_rows for one in bins]
             axes.plot(x, y, color=color, linewidth=1.2)
             axes.scatter(x, y, s=areas, color=color, alpha=0.75, linewidth=0)
-    figure.supxlabel("確信度 confidence", fontsize=8.5, color=INK)
-    figure.supylabel("正答率 accuracy", fontsize=8.5, color=INK)
     write_legend(figure, entries, report)
     return save(figure, "reliability")
 
 
 def draw_risk_coverage(entries: Sequence[EntrySummary], report: Report) -> Drawn:
     """Draw the share of wrong answers among the most confident ones, with its 95 % interval."""
-    figure, found = panels(entries, row_inches=1.75)
+    figure, found = panels(entries, 1.75, "回答率 coverage", "誤答率 risk")
     for _, axes, members in found:
         for entry in members:
             if entry.calibration is None:
@@ -44,7 +42,5 @@ def draw_risk_coverage(entries: Sequence[EntrySummary], report: Report) -> Drawn
             low, high = [point.low for point in points], [point.high for point in points]
             axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
             axes.plot(x, [point.risk for point in points], color=color, linewidth=1.4)
-    figure.supxlabel("回答率 coverage", fontsize=8.5, color=INK)
-    figure.supylabel("誤答率 risk", fontsize=8.5, color=INK)
     write_legend(figure, entries, report)
     return save(figure, "risk_coverage")

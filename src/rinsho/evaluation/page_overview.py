@@ -131,11 +131,11 @@ def _official_table(
         for members in measured
     )
     rows += "".join(_quoted_group(list(group), columns) for _, group in _by_source(quoted))
-    caption = (
-        "公式（official）：公表された手順どおりの値。下の行は引用で、ここでは実行していません",
-        "Official: by the published protocol. The rows below are quoted, not run here",
-    )
-    return _matrix(caption, heads, rows) + _notes(quoted)
+    ja, en = "公式（official）：公表された手順どおりの値", "Official: by the published protocol"
+    if quoted:
+        ja += "。下の行は引用で、ここでは実行していません"
+        en += ". The rows below are quoted, not run here"
+    return _matrix((ja, en), heads, rows) + _notes(quoted)
 
 
 def _never_run(family: str, columns: Sequence[str], quoted: Sequence[QuotedRow]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from typing import cast
 
 from rinsho.evaluation.benchmark import Benchmark
 from rinsho.evaluation.page_words import METHOD_WORDS, METRICS, both
@@ -74,20 +75,26 @@ def chain_section(report: Report) -> str:
         "この報告が依拠するフォルダです。identity が同じなら結果は同じです。",
         "The folders that this report rests on. Equal identities mean equal results.",
     )
-    return f'<p class="about">{about}</p>' + "".join(_link(link) for link in report.chain)
+    known = {link.identity_hash for link in report.chain}
+    return f'<p class="about">{about}</p>' + "".join(_link(link, known) for link in report.chain)
 
 
-def _link(link: ChainLink) -> str:
+def _link(link: ChainLink, known: Collection[str]) -> str:
     inputs = "".join(
-        f"<li>{escape(slot)}: <code>{escape(_short(value))}</code></li>"
+        f"<li>{escape(slot)}: {_hashes(value, known)}</li>"
         for slot, value in sorted(link.inputs.items())
         if value
     )
-    machine = f"seed {link.seed} · threads {link.threads} · {link.precision or '–'}"
+    machine = " · ".join(
+        f"{name} {'–' if value is None else value}"
+        for name, value in (("seed", link.seed), ("threads", link.threads))
+    )
+    machine += f" · {link.precision or '–'}"
     settings = json.dumps(link.config, ensure_ascii=False, indent=1)
     counts = json.dumps(link.counts, ensure_ascii=False, indent=1)
     return (
-        f'<section class="card link"><h3>{escape(link.stage)} '
+        f'<section class="card link" id="folder-{escape(link.identity_hash[:16])}">'
+        f"<h3>{escape(link.stage)} "
         f"<code>{escape(link.identity_hash[:16])}</code></h3>"
         f"<p><small>rinsho {escape(link.version)} · {escape(machine)}</small></p><ul>{inputs}</ul>"
         f"<details><summary>{both('設定と件数', 'Config and counts')}</summary>"
@@ -96,10 +103,15 @@ def _link(link: ChainLink) -> str:
     )
 
 
-def _short(value: object) -> str:
-    if isinstance(value, str):
-        return value[:16]
-    return ", ".join(str(one)[:16] for one in value) if isinstance(value, (list, tuple)) else ""
+def _hashes(value: object, known: Collection[str]) -> str:
+    """Return the hashes of an input; one of a folder that stands here leads to it."""
+    values = cast(Sequence[object], value) if isinstance(value, (list, tuple)) else [value]
+    return ", ".join(_hash(str(one), known) for one in values)
+
+
+def _hash(value: str, known: Collection[str]) -> str:
+    shown = f"<code>{escape(value[:16])}</code>"
+    return f'<a href="#folder-{escape(value[:16])}">{shown}</a>' if value in known else shown
 
 
 def license_section(
@@ -118,13 +130,16 @@ def license_section(
     )
     licenses = sorted({one for link in report.chain for one in link.licenses})
     attributions = sorted({one for link in report.chain for one in link.attributions})
+    names = (("ベンチマーク", "Benchmark"), ("ライセンス", "License"), ("出典", "Source"))
+    heads = "".join(f'<th scope="col">{both(ja, en)}</th>' for ja, en in names)
+    table = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
     line = both("使った資料全体の条件: ", "Terms of everything that was used: ") + escape(
         ", ".join(licenses) or "–"
     )
     sources = escape("; ".join(attributions))
     note = _withheld_note(withheld)
     return (
-        f'<section class="card"><table class="plain wide">{rows}</table><p>{line}</p>'
+        f'<section class="card"><table class="plain wide">{table}</table><p>{line}</p>'
         f"<p><small>{sources}</small></p><p>{note}</p></section>"
     )
 

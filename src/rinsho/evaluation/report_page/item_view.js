@@ -10,7 +10,7 @@ function verdictOf(answer) {
   if (answer.prohibited) return ["bad", "禁", words("禁忌肢を選択", "prohibited choice")];
   if (answer.invalid) return ["bad", "？", words("無効", "invalid")];
   if (!answer.right && answer.score > 0 && answer.right !== undefined) {
-    return ["wrong", answer.score.toFixed(2).slice(1), words("一部が正解", "partly right")];
+    return ["part", answer.score.toFixed(2).slice(1), words("一部が正解", "partly right")];
   }
   if (answer.right === undefined) return ["", "–", words("採点なし", "not marked")];
   return answer.right ? ["right", "○", words("正解", "right")] : ["wrong", "×", words("誤り", "wrong")];

@@ -110,8 +110,8 @@ function showCount(chosen) {
   const benchmarks = shownBenchmarks();
   const total = benchmarks.reduce((sum, one) => sum + one.items.length, 0);
   const withheld = benchmarks.some((one) => one.withheld)
-    ? words("　一部またはすべての本文は、利用条件により載せていません。",
-      "  Terms keep the text of some or all of them out of this report.") : "";
+    ? words("　この報告は、一部またはすべての本文を載せていません。",
+      "  The text of some or all of them is left out of this report.") : "";
   find("item-count").textContent = words(`${count(chosen.length)} / ${count(total)} 件`,
     `${count(chosen.length)} of ${count(total)} items`) + withheld;
   const chip = find("filter-pair");
