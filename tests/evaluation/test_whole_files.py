@@ -115,15 +115,10 @@ def test_what_no_case_report_test_holds_cannot_teach_crade(sources):
     """Section 5.4: 40 case reports are left; every CRADE row of them has the answer A."""
     names = ("crade", "mrner_disease", "mrner_medicine")
     tested = {row.document for name in names for row in read_rows(sources, name)}
-    crade = [
-        row for row in pool_of("CRADE", sources) if document_key(row["question"]) not in tested
-    ]
-    crner = [
-        row for row in pool_of("CRNER", sources) if document_key(row["question"]) not in tested
-    ]
-    rrner = [
-        row for row in pool_of("RRNER", sources) if document_key(row["question"]) not in tested
-    ]
+    crade, crner, rrner = (
+        [row for row in pool_of(name, sources) if document_key(row["question"]) not in tested]
+        for name in ("CRADE", "CRNER", "RRNER")
+    )
     keys = {document_key(row["question"]) for row in crner}
     assert len(keys) == 40
     assert collections.Counter(row["tag"] for row in crner) == {"d": 40, "m-key": 3}
@@ -155,7 +150,8 @@ TOLERANT = {
     "gpt3": (211, 210, 209, 204),
     "chatgpt": (270, 252, 272, 299),
     "translate_chatgpt-en": (289, 283, 275, 297),
-    "gpt4": (384, 387, 393, 398),
+    # Measured before: 387 in 2019. 113F21 reasons first and ends with its letter, the right one.
+    "gpt4": (384, 388, 393, 398),
 }
 UNREAD = {  # predictions on choice questions that are not single letters between commas
     "gpt3": (2, 1, 2, 6),
