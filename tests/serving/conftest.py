@@ -28,6 +28,7 @@ from rinsho.model.heads import TextHeads, TextTask
 from rinsho.model.loss import summed_cross_entropy
 from rinsho.model.presets import DecoderConfig
 from rinsho.runfile import StageConfig
+from rinsho.serving.reach import Reach
 from rinsho.serving.serve import address_of, new_server, open_listener
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
@@ -112,14 +113,14 @@ def judging(chat_weights: Path) -> Extractor:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI, reach: Reach | None = None) -> Iterator[str]:
     """Run an application on a free port; yield its URL without the last slash."""
     listener = open_listener("127.0.0.1", 0)
-    server = new_server(app)
+    server = new_server(app, reach)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield address_of(listener).rstrip("/")
+        yield address_of(listener, reach.scheme if reach else "http").rstrip("/")
     finally:
         server.should_exit = True
         thread.join()

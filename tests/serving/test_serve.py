@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rinsho.clinical.extract import Extractor
 from rinsho.errors import (
     AuditFailed,
     InvalidValue,
@@ -24,6 +25,7 @@ from rinsho.errors import (
     PathMissing,
     PortInUse,
 )
+from rinsho.serving.app import Protection, create_app
 from rinsho.serving.keys import new_key
 from rinsho.serving.limits import is_loopback
 from rinsho.serving.reach import Reach
@@ -99,22 +101,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_tls_answers_and_plain_text_gets_nothing(
-    certificate: tuple[Path, Path], run_command: Callable[..., AbstractContextManager[Any]],
-    tmp_path: Path,
+    certificate: tuple[Path, Path], run_server: Callable[..., AbstractContextManager[str]],
+    dictionary: Extractor, tmp_path: Path,
 ) -> None:  # fmt: skip
+    given = new_key(tmp_path / "keys.toml", "ward-3", "user")
     cert, key = certificate
-    keys = tmp_path / "keys.toml"
-    given = new_key(keys, "ward-3", "user")
-    words = ["serve", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key)]
-    with run_command(*words, "--keys", str(keys)) as command:
-        assert command.url.startswith("https://")
+    reach = Reach(keys=tmp_path / "keys.toml", tls_cert=cert, tls_key=key)
+    protection = Protection(reach.sign_in(), reach.origins())
+    with run_server(create_app(None, dictionary, protection=protection), reach) as url:
+        assert url.startswith("https://")
         context = ssl.create_default_context(cafile=cert)
-        with httpx.Client(base_url=command.url, verify=context) as client:
+        with httpx.Client(base_url=url, verify=context) as client:
             assert client.get("/v1/models").status_code == 401
-            headers = {"Authorization": f"Bearer {given}", "Origin": command.url}
+            headers = {"Authorization": f"Bearer {given}", "Origin": url}
             assert client.get("/v1/models", headers=headers).status_code == 200
         with pytest.raises(httpx.HTTPError):
-            httpx.get(command.url.replace("https", "http"))
+            httpx.get(url.replace("https", "http"))
 
 
 def test_a_port_in_use_is_said_before_a_model_is_looked_for(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def _load(
 
 
 def _run(app: FastAPI, listener: socket.socket, reach: Reach) -> None:
-    _forbid_core_dumps()
+    forbid_core_dumps()
     url = address_of(listener, reach.scheme)
     say(f"{url} で待ち受けています（終了は Ctrl-C）", f"listening on {url} (Ctrl-C ends it)")
     with contextlib.suppress(KeyboardInterrupt):
@@ -158,7 +158,7 @@ def address_of(listener: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
-def _forbid_core_dumps() -> None:
+def forbid_core_dumps() -> None:
     """Keep prompts out of core files; there is no such limit on Windows."""
     with contextlib.suppress(ImportError):
         import resource
