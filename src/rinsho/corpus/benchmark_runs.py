@@ -27,6 +27,7 @@ PROBE_EVERY = 4  # characters: a text is looked at in every fourth place, a run 
 _FILTER_BITS_PER_HASH = 16  # at least: one other hash in 60 or fewer passes by chance
 _SECOND_BIT = np.uint64(32)  # a hash sets the bit of its leading part, and that of its trailing one
 _MIN_FILTER_BITS = 16
+_COUNTED_BITS = 20  # at most: a million counters
 
 Bits = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -88,6 +89,9 @@ def _runs_at_strides(
     run_chars = n_chars - stride + 1
     hashes, cells = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int32)]
     probed = [np.empty((0, PROBE_EVERY), dtype=np.uint64)]
+    # How many runs there are whose hashes begin with the same bits: common ones are among many.
+    n_bits = min(_COUNTED_BITS, sum(map(len, texts)).bit_length())
+    n_alike, shift = np.zeros(1 << n_bits, dtype=np.int64), np.uint64(64 - n_bits)
     for first, block in _blocks(texts):
         codes, starts, n_runs = _lay_out(block, run_chars)
         offsets = ranges(np.zeros(len(block), dtype=np.int64), n_runs)
@@ -95,13 +99,17 @@ def _runs_at_strides(
         places = (offsets + np.repeat(starts, n_runs))[is_wanted]
         owners = np.repeat(np.arange(first, first + len(block), dtype=np.int32), n_runs)[is_wanted]
         has_content = _has_content(codes, run_chars)[places]
-        hashes.append(hash_ngrams(codes, run_chars)[places[has_content]])
+        everywhere = hash_ngrams(codes, run_chars)
+        if len(texts) >= MAX_CELLS:
+            n_alike += np.bincount((everywhere >> shift).view(np.int64), minlength=len(n_alike))
+        hashes.append(everywhere[places[has_content]])
         cells.append(owners[has_content])
         probed.append(_probes_of_runs(codes, places[has_content], run_chars))
     found, cells_of = np.concatenate(hashes), np.concatenate(cells)
     kept = _first_of_each(found, cells_of)
-    if len(texts) >= MAX_CELLS:
-        common = _common(texts, run_chars, unique(found))
+    maybe = found[n_alike.take((found >> shift).view(np.int64)) >= MAX_CELLS]
+    if len(maybe):
+        common = _common(texts, run_chars, unique(maybe))
         kept = kept[~is_in(common, found[kept])]
     return found[kept], cells_of[kept], np.concatenate(probed)[kept]
 
