@@ -10,6 +10,7 @@ import typer
 
 from rinsho.cli_data import data, public, require_folder
 from rinsho.cli_options import (
+    BaseOption,
     DataOption,
     JsonOption,
     NoncommercialOption,
@@ -65,6 +66,79 @@ def show_leaks(
             print_json({"test": one, "other_test": other, "n_shared_documents": n_shared})
         else:
             print(f"{one} and {other} share {n_shared} documents")
+
+
+@data.command("memory")
+def show_memory(
+    model: Annotated[Path, typer.Argument(help="weights or Hugging Face folder, or an adapter")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option("--benchmark", help="name or group of choices (repeatable)")
+    ] = None,
+    max_items: Annotated[int, typer.Option("--max-items", min=2, help="the first of each")] = 200,
+    base: BaseOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Look for signs that a model has seen a benchmark: it knows its order, or its next words.
+
+    Likelihood of the file's order of options and of items against others, and questions that it
+    writes on as they stand. No sign is no proof that it has not. No text is printed.
+    """
+    from rinsho.evaluation.benchmark import Sources
+    from rinsho.evaluation.catalogue import expand_names, load_benchmark
+    from rinsho.evaluation.memory import complete_questions, item_order, option_order
+    from rinsho.generation.decoder_model import load_language_model
+
+    sources = Sources(require_folder(data, "rinsho data memory"), noncommercial=noncommercial)
+    opened = load_language_model(model, base)
+    for name in expand_names(benchmark or ["jmmlu/medical"]):
+        items = load_benchmark(name, sources).items[:max_items]
+        options, order = option_order(opened, items), item_order(opened, items)
+        written = complete_questions(opened, items)
+        if json:
+            found = {"options": options, "items": order, "completions": written}
+            print_json({"benchmark": name, **{k: public(v) for k, v in found.items()}})
+            continue
+        p = "–" if order.p is None else f"{order.p:.4f}"
+        print(f"{name}")
+        print(
+            f"  options: the file's order is the likeliest of {options.n_orders} in "
+            f"{options.n_likeliest} of {options.n_items} items (p {options.p:.4f})"
+        )
+        print(
+            f"  items: {order.mean_gain:+.3f} nats a shard over {order.n_orders} other orders, "
+            f"{order.n_shards} shards (p {p})"
+        )
+        print(
+            f"  completions: {written.n_exact} of {written.n_items} second halves word by word; "
+            f"{written.mean_prefix:.3f} of one from its beginning, "
+            f"{written.mean_longest:.3f} in one piece"
+        )
+
+
+@data.command("years")
+def show_years(
+    folders: Annotated[list[Path], typer.Argument(help="answers folders, or reports")],
+    model_date: Annotated[
+        str, typer.Option("--model-date", help="when the model's training text ended: 2023-09")
+    ],
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Show examinations by year, before and after a model's date, side by side.
+
+    What was asked after that date cannot stand in the model's training text.
+    """
+    from rinsho.evaluation.compare import read_marks
+    from rinsho.evaluation.exam_years import by_year, to_table
+
+    rows = by_year(read_marks(folders, data=data, noncommercial=noncommercial), model_date)
+    if json:
+        print_json([public(row) for row in rows])
+    else:
+        print(to_table(rows), end="")
 
 
 def _check_training(
