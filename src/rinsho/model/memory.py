@@ -23,7 +23,7 @@ Device = Literal["cpu", "cuda"]
 _NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 _ADAM_BYTES = 8.0  # mean and mean square of the gradient, fp32
 _ADAM_8BIT_BYTES = 2 + 2 * 4 / 256  # a scale in fp32 per block of 256
-_N_CHUNK_LOGITS = {"cpu": 1 << 24, "cuda": 1 << 26}  # as in loss.py, which imports torch
+_N_CHUNK_LOGITS = {"cpu": 7 << 20, "cuda": 1 << 26}  # as in loss.py, which imports torch
 _KEPT_OUTSIDE = 3  # forms of the stream outside the blocks that are kept
 
 
