@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rinsho.corpus.document import read_json_lines
 from rinsho.errors import BenchmarkMissing, BrokenRecord, InvalidValue
 from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import Answer
@@ -100,9 +101,12 @@ def test_the_same_id_twice_a_missing_file_and_a_way_out_are_refused(tmp_path):
 
 def test_a_model_answers_it_and_the_report_shows_no_text_of_it(weights_folder, tmp_path):
     rows = [
-        {"question": f"秘密の問{n}", "choices": ["肺炎", "胃癌"], "answer": "AB"[n % 2]}
+        {
+            "question": f"秘密の問{n}", "choices": ["肺炎", "胃癌"], "answer": "AB"[n % 2],
+            "id": f"98-7654-{n}", "document": f"chart 98-7654-{n}",
+        }
         for n in range(3)
-    ]
+    ]  # fmt: skip
     put(tmp_path, 'form = "choice"\n', rows)
     config = AnswerConfig(
         benchmarks=("own/ward",), methods=("log-likelihood",), n_free_generations=0
@@ -115,4 +119,9 @@ def test_a_model_answers_it_and_the_report_shows_no_text_of_it(weights_folder, t
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "own/ward" in page
     assert "秘密" not in page
+    lines = list(read_json_lines(tmp_path / "report" / "items.jsonl.zst"))
+    assert "98-7654" not in page + str(lines)  # an id may be a patient's number
+    assert [(line["item"], line["document"]) for line in lines] == [
+        (f"own/ward/{n}", str(n)) for n in (1, 2, 3)
+    ]
     assert "秘密" not in (tmp_path / "answers" / "answers.jsonl").read_text(encoding="utf-8")

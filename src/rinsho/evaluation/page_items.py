@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rinsho.evaluation.catalogue import LoadedBenchmark
 from rinsho.evaluation.marking import ScoredRow, row_score
+from rinsho.evaluation.own_benchmark import PREFIX
 from rinsho.evaluation.prompts import messages_of, prompt_of
 from rinsho.evaluation.scoring import ScoredEntry
 from rinsho.text.spans import Span
@@ -25,6 +27,8 @@ def item_data(entries: Sequence[ScoredEntry]) -> dict[str, Any]:
     benchmarks: dict[str, dict[str, Any]] = {}
     by_item: dict[tuple[str, str], dict[str, Any]] = {}
     systems = list(dict.fromkeys(entry.system for entry in entries))
+    withheld = [entry.loaded for entry in entries if entry.loaded.is_text_withheld]
+    numbers = {loaded.name: numbers_of(loaded) for loaded in withheld}
     shown_entries = list[dict[str, Any]]()
     for place, entry in enumerate(entries):
         name = entry.loaded.name
@@ -36,12 +40,25 @@ def item_data(entries: Sequence[ScoredEntry]) -> dict[str, Any]:
         for row in entry.rows:
             key = name, row.item.id
             if key not in by_item:
-                by_item[key] = _item(entry, row, benchmark["instructions"])
+                shown_id = numbers.get(name, {}).get(row.item.id, row.item.id)
+                item = _item(entry, row, benchmark["instructions"])
+                by_item[key] = {**item, "id": shown_id}
                 benchmark["items"].append(by_item[key])
             answer = _answer(entry, row)
             answer |= _asked(entry, row, len(head), len(tail))
             by_item[key]["answers"].append({"by": place, **answer})
     return {"entries": shown_entries, "benchmarks": list(benchmarks.values())}
+
+
+def numbers_of(loaded: LoadedBenchmark) -> dict[str, str]:
+    """Return numbers for the ids of a user's own file; nothing for published benchmarks.
+
+    Such a file may hold any id, a patient's number too: where its texts stay out of a report, so do
+    its ids.
+    """
+    if not loaded.name.startswith(PREFIX):
+        return {}
+    return {item.id: f"{loaded.name}/{n}" for n, item in enumerate(loaded.items, start=1)}
 
 
 def _benchmark(entry: ScoredEntry) -> dict[str, Any]:

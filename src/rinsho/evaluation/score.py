@@ -25,6 +25,7 @@ from rinsho.evaluation.catalogue import LoadedBenchmark, hash_benchmarks, load_b
 from rinsho.evaluation.marking import row_score
 from rinsho.evaluation.orders import fold_orders
 from rinsho.evaluation.page import render_page
+from rinsho.evaluation.page_items import numbers_of
 from rinsho.evaluation.prompt_table import prompt_tables, to_csv, to_markdown
 from rinsho.evaluation.report_tables import report_tables
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
@@ -331,15 +332,21 @@ def hash_document(key: str) -> str:
 
 
 def _item_lines(entries: Iterable[ScoredEntry]) -> Iterable[dict[str, Any]]:
-    """Yield one line a row: how it was parsed and marked; predictions only where texts may show."""
+    """Yield one line a row: how it was parsed and marked; predictions only where texts may show.
+
+    Items and documents of a user's own file stand by their numbers: ids there may be patients'.
+    """
     for entry in (one for folded in entries for one in (folded, *folded.orders)):
+        numbers = numbers_of(entry.loaded)
+        documents = dict.fromkeys(item.document for item in entry.loaded.items)
+        places = {key: str(n) for n, key in enumerate(documents, start=1)} if numbers else {}
         for row in entry.rows:
             line: dict[str, Any] = {
                 "system": entry.system,
                 "benchmark": entry.loaded.name,
                 "method": entry.method,
-                "item": row.item.id,
-                "document": hash_document(row.item.document),
+                "item": numbers.get(row.item.id, row.item.id),
+                "document": places.get(row.item.document) or hash_document(row.item.document),
                 "is_valid": row.is_valid,
                 "is_right": row.is_right,
                 "is_too_long": row.answer.is_too_long,
