@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # The data folder is a setting, never a constant: tests marked `data` run where it is given.
 export RINSHO_DATA
 
-.PHONY: help setup demo test lint format campaign lock clean
+.PHONY: help setup demo test lint format campaign bundle lock clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -39,6 +39,11 @@ format: setup ## put every file in order
 
 campaign: setup ## long kills, bit flips, fuzzing; counts go to docs/results.md
 	$(BIN)/pytest -m campaign tests -rs -s
+
+# MODELS="out/demo/chat out/demo/tagger"; TORCH=cuda for a machine with a GPU
+bundle: setup ## a folder that installs on a Linux machine with no network: out/bundle
+	$(BIN)/python packaging/bundle.py --out out/bundle $(addprefix --model ,$(MODELS)) \
+	  --torch torch==$(TORCH_VERSION)$(if $(filter cpu,$(TORCH)),+cpu)
 
 lock: setup ## resolve the dependencies again (all platforms, with hashes)
 	$(BIN)/pip install --quiet uv
