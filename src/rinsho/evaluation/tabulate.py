@@ -12,7 +12,7 @@ import hashlib
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -315,37 +315,55 @@ def to_markdown(
     differences: Sequence[PairedDifference],
     omitted: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield the lines of the tables, one of each setting, then the differences."""
-    for setting, title in SETTINGS.items():
-        if chosen := [one for one in figures if one.setting == setting]:
-            yield from (f"### {title}", "")
-            yield "| task | system | figure | 95%, documents | seeds: sd | items: sd | rows (leak), documents | official |"  # noqa: E501 - a table
-            yield "|---|---|---|---|---|---|---|---|"
-            yield from (_figure_row(one) for one in chosen)
-            yield ""
+    """Yield the lines of the tables: settings side by side, then the differences."""
+    settings: list[Setting] = [
+        one for one in SETTINGS if any(figure.setting == one for figure in figures)
+    ]
+    parts = (
+        ("Corrected rules: figure (95 % over documents), sd of items and of seeds", _corrected),
+        ("Official rules", _official),
+        ("Test rows (those whose document is also learned), documents", _sizes),
+    )
+    for title, render in parts:
+        yield from (f"### {title}", "")
+        yield f"| task | system | {' | '.join(SETTINGS[one] for one in settings)} |"
+        yield "|---" * (2 + len(settings)) + "|"
+        yield from _rows(figures, settings, render)
+        yield ""
     if differences:
-        yield from ("### Differences, same items", "")
-        yield "| setting | task | difference | 95%, documents | p | p, Holm over tasks |"
+        yield from ("### Differences on the same items", "")
+        yield "| setting | task | difference | 95 % over documents | p | p, Holm over tasks |"
         yield "|---|---|---|---|---|---|"
         yield from (_difference_row(one) for one in differences)
         yield ""
     yield from (f"Left out: {name}: {reason}." for name, reason in omitted.items())
 
 
-def _figure_row(one: Figure) -> str:
-    spread = "–" if one.seed_sd is None else f"{one.seed_sd:.3f} ({len(one.seeds)})"
-    leaks = f" ({one.n_leaking_test_rows})" if one.n_leaking_test_rows else ""
-    cells = (
-        one.task.removeprefix("jmed-llm/"),
-        one.system,
-        f"{one.metric} **{one.value:.3f}**",
-        f"{one.low:.3f} – {one.high:.3f}",
-        spread,
-        f"{one.item_sd:.3f}",
-        f"{one.n_rows}{leaks}, {one.n_documents}",
-        ", ".join(f"{name} {value:.2f}" for name, value in list(one.official.items())[:2]),
-    )
-    return f"| {' | '.join(cells)} |"
+def _rows(
+    figures: Sequence[Figure], settings: Sequence[Setting], render: Callable[[Figure], str]
+) -> Iterator[str]:
+    """Yield a line for each task and system; sizes are the same for every system of a task."""
+    found: dict[tuple[str, str], dict[Setting, str]] = defaultdict(dict)
+    for one in figures:
+        system = "" if render is _sizes else one.system
+        found[one.task.removeprefix("jmed-llm/"), system][one.setting] = render(one)
+    for (task, system), cells in found.items():
+        yield f"| {task} | {system} | {' | '.join(cells.get(one, '') for one in settings)} |"
+
+
+def _corrected(one: Figure) -> str:
+    spread = "" if one.seed_sd is None else f", seeds ±{one.seed_sd:.3f} ({len(one.seeds)})"
+    interval = f"({one.low:.3f} – {one.high:.3f})"
+    return f"{one.metric} **{one.value:.3f}** {interval} ±{one.item_sd:.3f}{spread}"
+
+
+def _official(one: Figure) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in list(one.official.items())[:2])
+
+
+def _sizes(one: Figure) -> str:
+    leaking = f" ({one.n_leaking_test_rows})" if one.n_leaking_test_rows else ""
+    return f"{one.n_rows}{leaking}, {one.n_documents}"
 
 
 def _difference_row(one: PairedDifference) -> str:
