@@ -140,7 +140,9 @@ class ForeignTokenizer(Tokenizer):
         if self.thinking != "switch":
             found = f"no {_SWITCH}"
             raise TemplateRefused(where=self._name, found=found, expected=f"{_SWITCH} in it")
+        self._find_end()  # an empty thought before an answer is no part of the turns behind it
         self._open_template({_SWITCH: is_on})
+        self._knows_end = True
 
     @property
     def end_of_turn_id(self) -> int:
