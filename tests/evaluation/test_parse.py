@@ -1,11 +1,14 @@
 """Parsers against what the published code does, and against hostile output."""
 
+import ast
 import builtins
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rinsho.evaluation import parse
 from rinsho.evaluation.parse import (
     format_spans,
     official_letter,
@@ -157,6 +160,21 @@ def test_hostile_output_neither_runs_nor_fails(output, tmp_path, monkeypatch, ca
     official_letter(output)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_in_the_package_evaluates_text():
+    source = Path(parse.__file__).parent.parent
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec", "compile", "__import__"), path.name
+
+
+@pytest.mark.parametrize("output", ["[text]", "[np]", "[*['a']]", "['a'][:1]", "[not True]",
+                                    "['a'] if 1 else []", "sorted(['a'])"])  # fmt: skip
+def test_names_and_slices_of_the_publishers_parser_are_no_lists(output):
+    assert parse_list(output).entities == ()
+    assert parse_list(output).is_expression
 
 
 pieces = st.sampled_from(

@@ -12,7 +12,7 @@ from typing import Any
 from rinsho.evaluation.catalogue import LoadedBenchmark
 from rinsho.evaluation.marking import ScoredRow, row_score
 from rinsho.evaluation.own_benchmark import PREFIX
-from rinsho.evaluation.prompts import messages_of, prompt_of
+from rinsho.evaluation.prompts import messages_of, plain_question, prompt_of
 from rinsho.evaluation.scoring import ScoredEntry
 from rinsho.text.spans import Span
 
@@ -100,7 +100,10 @@ def _texts(row: ScoredRow, instructions: list[str]) -> dict[str, Any]:
         return {"prompt": item.question[:_TEXT_CHARACTERS] + "…" * is_long}
     if item.form == "spans":
         return {"prompt": item.question, "goldSpans": _spans(item.gold_spans)}
-    system, user = (message.content for message in messages_of(item))
+    if item.is_plain:
+        system, user = item.shots, plain_question(item)
+    else:
+        system, user = (message.content for message in messages_of(item))
     if system not in instructions:
         instructions.append(system)
     value: dict[str, Any] = {"prompt": user, "instruction": instructions.index(system)}
