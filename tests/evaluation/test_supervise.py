@@ -99,9 +99,19 @@ def test_a_cell_that_lacks_an_answer_makes_no_table(splits_folder, tmp_path):
     run_supervised(config, splits=splits_folder, out=out, tuning=TUNING)
     path = next((out / "cells").iterdir())
     path.write_bytes(b"\n".join(path.read_bytes().splitlines()[:-1]) + b"\n")
-    (out / "table").rename(out / "older")
     with pytest.raises(AnswersIncomplete):
         run_supervised(config, splits=splits_folder, out=out, tuning=TUNING)
+
+
+def test_a_table_of_other_cells_is_kept_beside_the_new_one(splits_folder, tmp_path):
+    out = tmp_path / "out"
+    for systems in (("constant",), ("constant", "tf-idf")):
+        config = SuperviseConfig(splits=("own-fever",), systems=systems, n_draws=20)
+        run_supervised(config, splits=splits_folder, out=out, tuning=TUNING)
+    tables = [path for path in out.iterdir() if path.name.startswith("table")]
+    assert len(tables) == 2
+    newest = json.loads((out / "table" / "table.json").read_bytes())
+    assert len(newest["figures"]) == 2
 
 
 @pytest.mark.parametrize("wrong", [{"systems": ("tfidf",)}, {"splits": ("own-fevr",)}])

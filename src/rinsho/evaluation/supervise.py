@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import Field
 
 from rinsho.console import progress
-from rinsho.errors import InvalidValue, NoncommercialRefused
+from rinsho.errors import InvalidValue, NoncommercialRefused, OutputOccupied
 from rinsho.evaluation.answer_record import Answer, Method
 from rinsho.evaluation.baselines import BASELINES, fit_baseline, fits
 from rinsho.evaluation.benchmark import Item
@@ -88,7 +88,7 @@ def run_supervised(
     Args:
         config: Which splits and systems, how many seeds.
         splits: A folder of `rinsho data splits`.
-        out: Gets `cells/`, a file each, and `table/`.
+        out: Gets `cells/`, a file each, and `table/`; a table of other cells is kept beside it.
         tuning: How heads are tuned; form, seed and examples are set for each cell.
         bases: Weights to tune heads over, by the system's name.
         encoders: Local Hugging Face encoders, by the system's name.
@@ -106,19 +106,22 @@ def run_supervised(
     known = (*baseline_systems(), *heads, *encoder_systems(encoders or {}), *more)
     systems = choose_systems(known, config.systems)
     is_private = folder.manifest.identity.is_private
-    (out / CELLS).mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
+    for made in (out, out / CELLS):
+        made.mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
     planned = list(plan_cells(config, folder, records, systems))
     cells: list[Cell] = []
     with progress("学習と回答", "training and asking", len(planned), "cells") as advance:
         for record, system, seed in planned:
             cells.append(run_cell(folder, record, system, seed, out))
             advance(1, f"{record.name} {system.name} {seed}")
-    return tabulate(
-        TabulateConfig(n_draws=config.n_draws, models=_models(systems)),
-        splits=splits,
-        cells=cells,
-        out=out / TABLE,
-    )
+    models = tuple(system.name for system in systems if system.is_model)
+    table = TabulateConfig(n_draws=config.n_draws, models=models)
+    try:
+        return tabulate(table, splits=splits, cells=cells, out=out / TABLE)
+    except OutputOccupied:
+        older = open_folder(out / TABLE, "supervise").manifest.identity_hash[:8]
+        (out / TABLE).rename(out / f"{TABLE}-{older}")
+        return tabulate(table, splits=splits, cells=cells, out=out / TABLE)
 
 
 def choose_records(
@@ -144,10 +147,6 @@ def choose_systems(systems: Sequence[System], names: Sequence[str]) -> list[Syst
         if name not in known:
             raise InvalidValue(where="--system", found=name, expected=nearest(name, list(known)))
     return [known[name] for name in names] if names else list(systems)
-
-
-def _models(systems: Sequence[System]) -> tuple[str, ...]:
-    return tuple(system.name for system in systems if system.is_model)
 
 
 def plan_cells(
