@@ -200,9 +200,10 @@ def make_filter(n_hashes: int, parts: Iterable[Hashes]) -> Bits:
     """
     n_bits = max(_MIN_FILTER_BITS, int(_FILTER_BITS_PER_HASH * n_hashes).bit_length())
     is_set = np.zeros(2**n_bits // 8, dtype=np.uint8)
+    width = np.uint32 if n_bits <= 32 else np.uint64  # sorted in half the time
     for hashes in parts:
         for part in (hashes, hashes << _SECOND_BIT):
-            places = part >> np.uint64(64 - n_bits)
+            places = (part >> np.uint64(64 - n_bits)).astype(width)
             places.sort()  # bits that lie together are set in a third of the time
             np.bitwise_or.at(is_set, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
     return is_set
