@@ -25,19 +25,21 @@ from rinsho.serving.batch import Batches
 from rinsho.serving.batch_routes import add_batch_routes
 from rinsho.serving.chat_routes import add_chat_routes
 from rinsho.serving.engines import Engines, caller_in
+from rinsho.serving.letter_routes import add_letter_routes
 from rinsho.serving.limits import BodyLimit, Envelope, Limits, Origins, SameOrigin
 from rinsho.serving.metrics import TYPE as METRICS_TYPE
 from rinsho.serving.note_routes import add_note_routes
 from rinsho.serving.replies import error_response, to_bad_request
 
 PAGE = Path(__file__).parent / "page"
+PAGE_MODULES = (
+    *("page", "answers", "ask", "correct", "deidentify", "document", "draft", "batch"),
+    *("server", "spans", "tabs", "texts"),
+)
 PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("page", "answers", "ask", "server", "spans", "texts")
-    },
+    **{f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in PAGE_MODULES},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -58,6 +60,7 @@ def create_app(
     *,
     index: CodeIndex | None = None,
     protection: Protection | None = None,
+    card: str | None = None,
 ) -> FastAPI:
     """Build the application around loaded engines.
 
@@ -66,6 +69,7 @@ def create_app(
         extractor: Finds the mentions of notes.
         limits: What a request may be.
         index: Names with codes, for `/v1/codes`.
+        card: What the weights were made of and how they were measured, for people to read.
         protection: None: everyone on this machine may use it, and nothing is written down.
     """
     protection = protection or Protection()
@@ -101,10 +105,11 @@ def create_app(
     app.add_middleware(Envelope, metrics=engines.metrics)
     _add_error_replies(app, engines)
     _add_page(app)
-    _add_state(app, engines)
+    _add_state(app, engines, card)
     _add_administration(app, engines)
     add_chat_routes(app, engines)
     add_note_routes(app, engines)
+    add_letter_routes(app, engines)
     add_batch_routes(app, engines, batches)
     return app
 
@@ -130,15 +135,17 @@ def _add_error_replies(app: FastAPI, engines: Engines) -> None:
 
 
 ROUTES = (
-    "/, /health, /metrics, /v1/audit, /v1/models, /v1/chat/completions, /v1/completions, "
-    "/v1/embeddings, /v1/extract, /v1/codes, /v1/deidentify, /v1/batch"
+    "/, /health, /metrics, /v1/audit, /v1/card, /v1/models, /v1/chat/completions, /v1/completions, "
+    "/v1/embeddings, /v1/extract, /v1/codes, /v1/deidentify, "
+    "/v1/ask, /v1/draft, /v1/batch"
 )
 OPEN_PATHS = frozenset({*PAGE_FILES, "/health"})  # they hold nothing of anybody
 
 
 def _add_page(app: FastAPI) -> None:
     for path, (name, kind) in PAGE_FILES.items():
-        app.add_api_route(path, _file_route(name, kind), methods=["GET", "HEAD"])
+        route = _file_route(name, kind)
+        app.add_api_route(path, route, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _file_route(name: str, kind: str) -> Callable[[], Coroutine[Any, Any, Response]]:
@@ -150,7 +157,7 @@ def _file_route(name: str, kind: str) -> Callable[[], Coroutine[Any, Any, Respon
     return page_file
 
 
-def _add_state(app: FastAPI, engines: Engines) -> None:
+def _add_state(app: FastAPI, engines: Engines, card: str | None) -> None:
     model, extractor = engines.model, engines.extractor
 
     @app.get("/health")
@@ -163,7 +170,12 @@ def _add_state(app: FastAPI, engines: Engines) -> None:
             "chat_model": model.name if model else None,
             "extractor": {"name": extractor.name, "kind": extractor.kind},
             "max_note_characters": engines.limits.max_note_characters,
+            "has_card": card is not None,
         }
+
+    @app.get("/v1/card")
+    async def model_card() -> dict[str, Any]:
+        return {"text": card or ""}
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from rinsho.serving.chat import ChatRequest
 from rinsho.serving.chat_routes import chat_work, completion_work, within_limit
 from rinsho.serving.completions import CompletionRequest
 from rinsho.serving.engines import Engines
+from rinsho.serving.letter_routes import AskRequest, DraftRequest, ask_work, draft_work
 from rinsho.serving.limits import check_json
 from rinsho.serving.note_routes import (
     CodesRequest,
@@ -51,6 +52,8 @@ OPERATIONS: dict[str, tuple[type[RequestModel], Worker]] = {
     "extract": (NoteRequest, lambda engines, _, request: extract_work(engines, request)),
     "deidentify": (NoteRequest, lambda engines, _, request: deidentify_work(engines, request)),
     "codes": (CodesRequest, lambda engines, _, request: codes_work(engines, request)),
+    "ask": (AskRequest, lambda engines, _, request: ask_work(engines, request)),
+    "draft": (DraftRequest, lambda engines, _, request: draft_work(engines, request)),
     "chat": (ChatRequest, _chat),
     "completion": (CompletionRequest, _completion),
 }
@@ -59,7 +62,7 @@ OPERATIONS: dict[str, tuple[type[RequestModel], Worker]] = {
 class BatchLine(RequestModel):
     """One line: what to do, and the body that the operation's own route would get."""
 
-    operation: Literal["extract", "deidentify", "codes", "chat", "completion"]
+    operation: Literal["extract", "deidentify", "codes", "ask", "draft", "chat", "completion"]
     body: dict[str, Any]
     id: Annotated[Text, Field(max_length=200)] | None = None
 

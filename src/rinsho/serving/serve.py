@@ -66,8 +66,16 @@ def serve(
 
         chat_model, engine, index = _load(model, extractor, data, masters)
         protection = Protection(sign_in, reach.origins(), audit)
-        app = create_app(chat_model, engine, index=index, protection=protection)
+        card = read_cards([folder for folder in (model, extractor) if folder is not None])
+        app = create_app(chat_model, engine, index=index, protection=protection, card=card)
         _run(app, listener, reach)
+
+
+def read_cards(folders: Sequence[Path]) -> str | None:
+    """Return the model cards of weights folders; None where no folder has one."""
+    paths = [folder / "README.md" for folder in folders]
+    found = [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file()]
+    return "\n\n".join(found) or None
 
 
 def _check_dependencies() -> None:

@@ -2,14 +2,20 @@
 
 import { showAnswers } from "/answers.js";
 import { setUpAsking } from "/ask.js";
-import { post, problemText } from "/server.js";
+import { setUpBatches } from "/batch.js";
+import { setUpCorrections } from "/correct.js";
+import { setUpDeidentifying } from "/deidentify.js";
+import { setUpQuestions } from "/document.js";
+import { setUpDrafting } from "/draft.js";
+import { post, problemText, saveFile, send, setKey } from "/server.js";
 import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
+import { setUpTabs } from "/tabs.js";
 import { SAMPLE_NOTE, TEXTS } from "/texts.js";
 
 const get = (id) => document.getElementById(id);
 const note = get("note");
 const state = { language: "ja", server: null, result: null, problem: null, isWorking: false };
-let asking = null;
+const screens = {}; // the other jobs, each with `show`
 
 const texts = () => TEXTS[state.language];
 
@@ -30,7 +36,7 @@ function setLanguage(language) {
 }
 
 function engineText() {
-  if (!state.server) return "";
+  if (!state.server?.extractor) return "";
   const { kind, name } = state.server.extractor;
   return kind === "dictionary" ? texts().dictionary : texts().model(name);
 }
@@ -54,12 +60,13 @@ function statusText() {
 function show() {
   const spans = state.result?.spans ?? [];
   get("engine").textContent = engineText();
-  get("version").textContent = state.server ? `rinsho ${state.server.version}` : "";
+  get("version").textContent = state.server?.version ? `rinsho ${state.server.version}` : "";
+  get("card-open").hidden = !state.server?.has_card;
   get("legend").ariaLabel = texts().legend;
   showLegend(get("legend"), spans, texts());
   showRows(get("rows"), spans, texts());
   showAnswers(get("answers"), state.result?.answers ?? [], texts());
-  get("table-card").hidden = spans.length === 0;
+  get("table-card").hidden = spans.length === 0 || document.body.dataset.openJob !== "extract";
   if (state.result) {
     showNote(get("reading"), state.result.text, spans, texts());
   } else {
@@ -67,7 +74,7 @@ function show() {
   }
   get("reading").classList.toggle("nothing", state.result === null);
   showStatus();
-  asking?.show();
+  for (const screen of Object.values(screens)) screen.show();
 }
 
 function showStatus() {
@@ -89,7 +96,8 @@ async function extract() {
   try {
     const reply = await post("/v1/extract", { text });
     const { spans, answers } = await reply.json();
-    state.result = { text, spans, answers: answers ?? [] };
+    state.result = { text, spans, answers: answers ?? [], isCorrected: false };
+    screens.corrections.forget();
   } catch (problem) {
     state.problem = problem;
   }
@@ -103,6 +111,8 @@ function setNote(text) {
   note.scrollTop = 0;
   state.result = null;
   state.problem = null;
+  screens.corrections.forget();
+  screens.deidentifying.forget();
   show();
   note.focus();
 }
@@ -114,12 +124,37 @@ async function copy() {
 }
 
 function save() {
-  const csv = new Blob(["\ufeff", toCsv(state.result.spans)], { type: "text/csv" });
-  const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(csv);
-  anchor.download = "rinsho-spans.csv";
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
+  saveFile("rinsho-spans.csv", "text/csv", "\ufeff", toCsv(state.result.spans));
+}
+
+async function openCard() {
+  get("card-text").textContent = (await (await send("/v1/card")).json()).text;
+  get("card").showModal();
+}
+
+async function useKey(event) {
+  event.preventDefault();
+  setKey(get("key").value);
+  get("key").value = "";
+  await meetServer();
+  if (state.server?.needs_key) {
+    get("key-status").textContent = texts().keyRefused;
+    get("key-status").classList.add("bad");
+  }
+}
+
+async function meetServer() {
+  try {
+    state.server = await (await send("/health")).json();
+    state.problem = null;
+  } catch (problem) {
+    state.problem = problem;
+  }
+  const needsKey = Boolean(state.server?.needs_key);
+  get("key-card").hidden = !needsKey;
+  get("jobs").hidden = needsKey;
+  document.querySelector("main").hidden = needsKey;
+  show();
 }
 
 // ------------------------------------------------------------------ hover, click and arrow keys
@@ -162,20 +197,26 @@ async function start() {
   get("save").addEventListener("click", save);
   note.addEventListener("input", showStatus);
   note.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) extract();
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (document.body.dataset.openJob === "deidentify") screens.deidentifying.run();
+    else if (document.body.dataset.openJob === "extract") extract();
   });
   for (const button of document.querySelectorAll("[data-language]")) {
     button.addEventListener("click", () => setLanguage(button.dataset.language));
   }
+  get("key-form").addEventListener("submit", useKey);
+  get("card-open").addEventListener("click", openCard);
+  get("card-close").addEventListener("click", () => get("card").close());
   linkBothWays();
-  asking = setUpAsking(state, texts);
+  screens.asking = setUpAsking(state, texts);
+  screens.corrections = setUpCorrections(state, texts, show);
+  screens.deidentifying = setUpDeidentifying(state, texts);
+  screens.questions = setUpQuestions(state, texts);
+  screens.drafting = setUpDrafting(state, texts);
+  screens.batches = setUpBatches(state, texts);
+  setUpTabs(show);
   setLanguage(localStorage.getItem("language") === "en" ? "en" : "ja");
-  try {
-    state.server = await (await fetch("/health")).json();
-  } catch (problem) {
-    state.problem = problem;
-  }
-  show();
+  await meetServer();
 }
 
 start();

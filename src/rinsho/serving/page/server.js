@@ -8,14 +8,23 @@ export class ServerProblem extends Error {
   }
 }
 
+let key = null; // of the person at this screen; gone with the page
+
+/** Send this key with every request from now on. */
+export function setKey(value) {
+  key = value;
+}
+
 /** Send JSON; return the response, or throw what the server said. */
 export async function post(path, body, signal) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  });
+  return send(path, { method: "POST", body: JSON.stringify(body), signal });
+}
+
+/** Send a request; return the response, or throw what the server said. */
+export async function send(path, { type = "application/json", ...options } = {}) {
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  if (options.body !== undefined) headers["Content-Type"] = type;
+  const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
   const fields = await response.json().then((reply) => reply.error, () => null);
   throw new ServerProblem(fields ?? { code: response.status, message: response.statusText });
@@ -26,6 +35,15 @@ export function problemText(problem, language, texts) {
   if (!(problem instanceof ServerProblem)) return texts.offline;
   const { code, message, message_ja: japanese } = problem.fields;
   return `${(language === "ja" && japanese) || message} [${code}]`;
+}
+
+/** Hand text over as a file. */
+export function saveFile(name, type, ...parts) {
+  const anchor = document.createElement("a");
+  anchor.href = URL.createObjectURL(new Blob(parts, { type }));
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
 }
 
 /** Yield the JSON values of a stream of server-sent events. */

@@ -24,9 +24,8 @@ function tagOf(span, texts) {
   return `${label}・${texts.certainties[span.certainty] ?? span.certainty}`;
 }
 
-function markOf(span, index, words, texts) {
+function markOf(span, index, texts) {
   const mark = document.createElement("mark");
-  mark.textContent = words;
   mark.dataset.index = String(index);
   mark.dataset.label = span.label;
   mark.dataset.certainty = span.certainty;
@@ -39,18 +38,28 @@ function markOf(span, index, words, texts) {
 /** Put the note with its marks into an element; as text, so that markup in it stays text. */
 export function showNote(element, text, spans, texts) {
   const offsets = utf16Offsets(text);
-  const parts = [];
-  let end = 0; // in code points
-  spans.slice(0, MAX_SHOWN).forEach((span, index) => {
-    if (span.start < end) return; // overlaps the one before: it stands in the table alone
-    parts.push(text.slice(offsets[end], offsets[span.start]));
-    parts.push(markOf(span, index, text.slice(offsets[span.start], offsets[span.end]), texts));
-    end = span.end;
-  });
-  parts.push(text.slice(offsets[end]));
-  element.replaceChildren(...parts);
+  const shown = spans.slice(0, MAX_SHOWN).map((span, index) => ({ ...span, index }));
+  shown.sort((a, b) => a.start - b.start || b.end - a.end);
+  element.replaceChildren();
+  fill(element, { text, offsets, texts, shown }, 0, offsets.length - 1);
   const first = element.querySelector("mark");
   if (first) first.tabIndex = 0;
+}
+
+/** Fill an element with a part of the text; marks in marks, where one lies in another. */
+function fill(parent, page, start, end) {
+  const { text, offsets, texts, shown } = page;
+  let at = start; // in code points
+  while (shown.length > 0 && shown[0].start < end) {
+    const span = shown.shift();
+    if (span.start < at || span.end > end) continue; // crosses another: it stands in the table alone
+    parent.append(text.slice(offsets[at], offsets[span.start]));
+    const mark = markOf(span, span.index, texts);
+    fill(mark, page, span.start, span.end);
+    parent.append(mark);
+    at = span.end;
+  }
+  parent.append(text.slice(offsets[at], offsets[end]));
 }
 
 function cell(...content) {

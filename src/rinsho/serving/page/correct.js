@@ -1,0 +1,108 @@
+// A person corrects mentions: another label, another certainty, gone, or one that was missed.
+
+import { saveFile } from "/server.js";
+import { CERTAINTIES, LABELS, utf16Offsets } from "/spans.js";
+
+const get = (id) => document.getElementById(id);
+const HAS_CERTAINTY = new Set(["disease", "symptom"]);
+
+/** Wire corrections up; `onChange` is called when the spans are other ones. */
+export function setUpCorrections(state, texts, onChange) {
+  let chosen = null; // the span that is being changed, or a new one: { start, end }
+
+  function options(select, names, known) {
+    const before = select.value;
+    select.replaceChildren(...names.map((name) => {
+      const option = document.createElement("option");
+      option.value = name;
+      option.textContent = known[name];
+      return option;
+    }));
+    select.value = before || names[0];
+  }
+
+  function show() {
+    options(get("correct-label"), LABELS, texts().labels);
+    options(get("correct-certainty"), CERTAINTIES, texts().certainties);
+    get("correct").hidden = chosen === null;
+    get("correct-save").hidden = !state.result?.isCorrected;
+    get("correct-help").hidden = state.result === null;
+    if (chosen === null) return;
+    get("correct-words").textContent = `「${wordsOf(chosen)}」`;
+    get("correct-remove").hidden = chosen.label === undefined;
+  }
+
+  function wordsOf({ start, end }) {
+    const offsets = utf16Offsets(state.result.text);
+    return state.result.text.slice(offsets[start], offsets[end]);
+  }
+
+  function choose(span) {
+    chosen = span;
+    show();
+    if (span.label !== undefined) {
+      get("correct-label").value = span.label;
+      get("correct-certainty").value = span.certainty;
+    }
+    get("correct").scrollIntoView({ block: "nearest" });
+  }
+
+  /** Return the code points of what is selected in the text that is read, or null. */
+  function selected() {
+    const selection = getSelection();
+    const reading = get("reading");
+    if (!state.result || selection.isCollapsed || !reading.contains(selection.anchorNode)) return null;
+    if (!reading.contains(selection.focusNode)) return null;
+    const range = selection.getRangeAt(0);
+    const before = document.createRange();
+    before.setStart(reading, 0);
+    before.setEnd(range.startContainer, range.startOffset);
+    const start = [...before.toString()].length;
+    const end = start + [...range.toString()].length;
+    return end > start ? { start, end } : null;
+  }
+
+  function change(spans) {
+    state.result.spans = spans.sort((a, b) => a.start - b.start || a.end - b.end);
+    state.result.isCorrected = true;
+    chosen = null;
+    onChange();
+  }
+
+  function set() {
+    const label = get("correct-label").value;
+    const certainty = HAS_CERTAINTY.has(label) ? get("correct-certainty").value : "present";
+    const { start, end } = chosen;
+    const span = { start, end, label, certainty, text: wordsOf(chosen) };
+    change([...state.result.spans.filter((one) => one !== chosen), span]);
+  }
+
+  function save() {
+    const spans = state.result.spans.map(({ start, end, label, certainty }) => (
+      { start, end, label, certainty }));
+    const line = JSON.stringify({ text: state.result.text, spans });
+    saveFile("corrections.jsonl", "application/jsonl", `${line}\n`);
+  }
+
+  get("reading").addEventListener("mouseup", () => {
+    const span = selected();
+    if (span) choose(span);
+  });
+  get("reading").addEventListener("click", (event) => {
+    const index = event.target.closest?.("mark")?.dataset.index;
+    if (index !== undefined && getSelection().isCollapsed) choose(state.result.spans[index]);
+  });
+  get("reading").addEventListener("keydown", (event) => {
+    const index = event.target.closest?.("mark")?.dataset.index;
+    if (index === undefined) return;
+    if (event.key === "Enter") choose(state.result.spans[index]);
+    if (event.key === "Delete") change(state.result.spans.filter((_, i) => i !== Number(index)));
+  });
+  get("correct-set").addEventListener("click", set);
+  get("correct-remove").addEventListener("click", () => {
+    change(state.result.spans.filter((one) => one !== chosen));
+  });
+  get("correct-close").addEventListener("click", () => { chosen = null; show(); });
+  get("correct-save").addEventListener("click", save);
+  return { show, forget: () => { chosen = null; } };
+}

@@ -1,0 +1,118 @@
+// A letter from the notes of one patient: every line says which note and line it is from.
+
+import { post, problemText, saveFile } from "/server.js";
+
+const get = (id) => document.getElementById(id);
+const BETWEEN = /^-{3,}(?:\n|$)/m;
+
+/** Wire the screen up; return what redraws it in the page's language. */
+export function setUpDrafting(state, texts) {
+  const made = { draft: null, notes: [], problem: null, stopper: null, isStopped: false };
+
+  function sourceButton([note, line]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "source";
+    button.textContent = `[${note}:${line}]`;
+    button.ariaLabel = texts().source(note, line);
+    button.addEventListener("click", () => {
+      // The place of the line in the box: whole notes before it, and what separates them.
+      const area = get("draft-notes");
+      const note0 = made.notes[note - 1];
+      const start = note0.start + note0.text.split("\n").slice(0, line - 1).join("\n").length + (line > 1);
+      const words = note0.text.split("\n")[line - 1];
+      area.focus();
+      area.setSelectionRange(start, start + words.length);
+    });
+    return button;
+  }
+
+  function lineOf(line) {
+    const item = document.createElement("li");
+    item.append(line.text, " ", ...line.sources.map(sourceButton));
+    if (line.unsupported.length > 0) {
+      const doubt = document.createElement("strong");
+      doubt.className = "doubt";
+      doubt.textContent = texts().doubt(line.unsupported.map(([, words]) => words).join("、"));
+      item.append(" ", doubt);
+    }
+    return item;
+  }
+
+  function sectionOf(section) {
+    const [box, title, list] = ["section", "h3", "ul"].map((name) => document.createElement(name));
+    title.textContent = section.title;
+    list.append(...section.lines.map(lineOf));
+    box.append(title, list);
+    if (section.lines.length === 0) {
+      const none = document.createElement("p");
+      none.className = "quiet";
+      none.textContent = texts().noLine;
+      box.append(none);
+    }
+    return box;
+  }
+
+  function statusText() {
+    if (made.stopper) return texts().drafting;
+    if (made.problem) return problemText(made.problem, state.language, texts());
+    return made.isStopped ? texts().stopped : "";
+  }
+
+  function show() {
+    get("draft-model").hidden = !state.server?.chat_model;
+    get("draft-status").textContent = statusText();
+    get("draft-status").classList.toggle("bad", made.problem !== null && !made.stopper);
+    get("drafted").hidden = made.draft === null;
+    get("draft-sections").replaceChildren(...(made.draft?.sections ?? []).map(sectionOf));
+    get("draft-make").disabled = made.stopper !== null;
+    get("draft-stop").hidden = made.stopper === null;
+    get("draft-card").setAttribute("aria-busy", String(made.stopper !== null));
+  }
+
+  /** Return the notes with the place where each begins in the box. */
+  function notesOf(text) {
+    const notes = [];
+    let start = 0;
+    let rest = text;
+    for (;;) {
+      const match = BETWEEN.exec(rest);
+      const end = match ? match.index : rest.length;
+      notes.push({ text: rest.slice(0, end), start });
+      if (!match) return notes.filter((note) => note.text.trim() !== "");
+      start += end + match[0].length;
+      rest = rest.slice(end + match[0].length);
+    }
+  }
+
+  async function draft() {
+    if (made.stopper) return;
+    const notes = notesOf(get("draft-notes").value.toWellFormed());
+    if (notes.length === 0) {
+      get("draft-status").textContent = texts().noNotes;
+      return;
+    }
+    Object.assign(made, { draft: null, notes, problem: null, isStopped: false });
+    made.stopper = new AbortController();
+    show();
+    try {
+      const body = {
+        notes: notes.map((note) => note.text),
+        form: get("draft-form").value,
+        use_model: get("draft-use-model").checked && Boolean(state.server?.chat_model),
+      };
+      made.draft = await (await post("/v1/draft", body, made.stopper.signal)).json();
+    } catch (problem) {
+      made.isStopped = problem.name === "AbortError";
+      made.problem = made.isStopped ? null : problem;
+    }
+    made.stopper = null;
+    show();
+  }
+
+  get("draft-make").addEventListener("click", draft);
+  get("draft-stop").addEventListener("click", () => made.stopper?.abort());
+  get("draft-copy").addEventListener("click", () => navigator.clipboard.writeText(made.draft.text));
+  get("draft-save").addEventListener("click", () => saveFile("draft.txt", "text/plain", made.draft.text));
+  return { show };
+}
