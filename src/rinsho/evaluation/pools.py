@@ -16,10 +16,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rinsho.errors import InvalidValue, MissingDependency, ModelCannot
+from rinsho.errors import InvalidValue, ModelCannot
 from rinsho.evaluation.benchmark import LETTERS, Benchmark, Item, Sources
 from rinsho.evaluation.benchmark_file import find_file
 from rinsho.evaluation.catalogue import describe_benchmark, load_benchmark
+from rinsho.evaluation.clinical_sts import read_pairs
 from rinsho.evaluation.jmed_llm import document_key
 from rinsho.evaluation.leaks import PoolRow, link_documents
 from rinsho.evaluation.parse import parse_list
@@ -34,7 +35,6 @@ POOLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "jmed-llm/nrner": (("NRNER",), ()),
     "jmed-llm/jcsts": ((), ()),
 }
-_PAIRS = "eval/ja_clinical_sts/dataset_JA_Clinical_STS.xls"
 _FORMS = ("choice", "similarity", "entities")
 
 
@@ -119,13 +119,7 @@ def _read_rows(
 
 def _read_pairs(sources: Sources, test: Sequence[Item]) -> tuple[Item, ...]:
     """Read JA-Clinical-STS in the words of JCSTS; a pair that stands there twice is one item."""
-    try:
-        import xlrd
-    except ImportError:
-        raise MissingDependency(where="JCSTS", found="xlrd", expected="sources") from None
-    sheet = xlrd.open_workbook(str(find_file(sources, "jmed-llm/jcsts", _PAIRS))).sheet_by_index(0)
-    rows = (sheet.row_values(number) for number in range(sheet.nrows))
-    pairs = {(str(first), str(second)): int(score) for first, second, score in rows}
+    pairs = {(first, second): score for first, second, score in read_pairs(sources)}
     lead = test[0].question.partition("\n")[0]
     return tuple(
         Item(
