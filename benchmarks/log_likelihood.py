@@ -4,10 +4,11 @@
     RINSHO_DATA=DIR /tmp/peers/bin/python benchmarks/log_likelihood.py --shape tiny --items 200
     RINSHO_DATA=DIR /tmp/peers/bin/python benchmarks/log_likelihood.py --shape 100m --items 24
 
-Both get texts: a question of JMMLU (medical) or, without the data folder, of the embedded lexicon,
-and its choices as letters or as their texts. Every item's argmax has to agree and log-likelihoods
-to lie within 1e-4. Rounds are interleaved; the time is that of the process, one thread, and the
-harness has the batch size at which it is fastest. Prints a table and one JSON line.
+Both get texts: JMED-LLM's instruction, as it stands before every question there, a question of
+JMMLU (medical) or, without the data folder, of the embedded lexicon, and its choices as letters or
+as their texts. Every item's argmax has to agree and log-likelihoods to lie within 1e-4. Rounds are
+interleaved; the time is that of the process, one thread, and the harness has the batch size at
+which it is fastest. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import torch
 
 from rinsho.evaluation.benchmark import Sources
 from rinsho.evaluation.catalogue import load_benchmark
-from rinsho.evaluation.prompts import lettered
+from rinsho.evaluation.prompts import CHOICE_SYSTEM, lettered
 from rinsho.generation.decoder_model import DecoderModel
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import new_decoder
@@ -49,12 +50,13 @@ from rinsho.tokenizer.tokenizer_json import tokenizer_config, tokenizer_json
 SHAPES: dict[str, dict[str, int]] = {
     "tiny": {"n_layers": 2, "d_model": 64, "n_heads": 4, "n_kv_heads": 2, "d_head": 16,
              "d_ff": 160},
-    "100m": {"n_layers": 12, "d_model": 640, "n_heads": 10, "n_kv_heads": 5, "d_head": 64,
-             "d_ff": 1_920},
+    "100m": {"n_layers": 12, "d_model": 768, "n_heads": 12, "n_kv_heads": 4, "d_head": 64,
+             "d_ff": 2_048},
 }  # fmt: skip
 # Rows of the output matrix, as in real models; the tokenizer uses the first of them.
 VOCAB_SIZE = {"tiny": 4_096, "100m": 32_768}
 BATCH_SIZES = (1, 8, 32)
+FORMS = ("letters", "texts")
 Request = tuple[str, str]
 
 
@@ -64,13 +66,14 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
     given = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
     questions = read_questions(given.items)
     with tempfile.TemporaryDirectory() as folder:
         model = make_model(given.shape, questions, Path(folder))
-        for form in ("letters", "texts"):
+        for form in given.forms:
             result = compare(model, Path(folder), to_requests(questions, form), given.rounds)
             print(f"{given.shape}, {form}:", *(f"{k} {v}" for k, v in result.items()), sep="\n  ")
             print(json.dumps({"shape": given.shape, "form": form, **result}))
@@ -93,7 +96,7 @@ def to_requests(questions: list[tuple[str, tuple[str, ...]]], form: str) -> list
     """Return (context, continuation) for each choice of each question."""
     requests: list[list[Request]] = []
     for question, choices in questions:
-        context = f"質問: {question}\n選択肢:\n{lettered(choices)}回答:"
+        context = f"{CHOICE_SYSTEM}\n\n質問: {question}\n選択肢:\n{lettered(choices)}回答:"
         answers = "ABCDEFGH"[: len(choices)] if form == "letters" else choices
         requests.append([(context, f" {answer.strip()}") for answer in answers])
     return requests
@@ -113,7 +116,12 @@ def make_model(shape: str, questions: list[Any], folder: Path) -> DecoderModel:
         num_threads=1, minloglevel=2,
     )  # fmt: skip
     tokenizer = Tokenizer(raw.getvalue())
-    sizes = {"vocab_size": VOCAB_SIZE[shape], "context_length": 2_048, **SHAPES[shape]}
+    sizes = {
+        "vocab_size": VOCAB_SIZE[shape],
+        "context_length": 2_048,
+        **SHAPES[shape],
+        "tie_embeddings": shape == "100m",
+    }
     decoder = new_decoder(DecoderConfig.model_validate(sizes), seed=0)
     with torch.no_grad():  # so that choices lie apart
         for parameter in decoder.parameters():
@@ -178,7 +186,7 @@ def fastest_harness(
     folder: Path, requests: list[list[Request]]
 ) -> Callable[[list[Request]], list[float]]:
     """Open the harness at the batch size at which it is fastest on some of the questions."""
-    few = [request for item in requests[:16] for request in item]
+    few = [request for item in requests[:8] for request in item]
     opened = {size: open_harness(folder, size) for size in BATCH_SIZES}
     for harness in opened.values():
         harness(few[:4])

@@ -61,6 +61,21 @@ def test_every_pair_is_read_once_and_knows_the_rows_that_its_tokens_follow(asked
                 assert tuple(seen) == prompt + continuation[:-1]
 
 
+def test_what_all_prompts_begin_with_is_read_once_and_scores_stay(model, decoder):
+    beginning = tuple(range(4, 34))
+
+    @settings(max_examples=25, deadline=None)
+    @given(asked=pairs)
+    def check(asked: list[Pair]) -> None:
+        every = [(beginning + prompt, continuation) for prompt, continuation in asked]
+        every += [(beginning, (7,)), (beginning, (8, 9)), (beginning, (9, 8, 7))]
+        scored = model.log_likelihoods(every)
+        expected = [plain(decoder, pair) for pair in every]
+        assert [one.log_likelihood for one in scored] == pytest.approx(expected, abs=1e-4)
+
+    check()
+
+
 def test_choices_of_one_letter_read_their_prompt_once():
     letters: list[Pair] = [((5, 6, 7), (letter,)) for letter in (10, 11, 12, 13)]
     (reading,) = to_trees(letters)

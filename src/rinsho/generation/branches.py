@@ -2,11 +2,13 @@
 
 A prompt with several continuations is a tree: its tokens stand once, and each continuation but its
 last token hangs on its end as a branch that sees the prompt and itself. Trees of many prompts go
-through the model as one row of tokens; only attention is told them apart.
+through the model as one row of tokens; only attention is told them apart. What all prompts of a
+batch begin with, a system text or examples, is read once for all of them.
 """
 
-# T tokens of all readings one after another, N readings of a batch, L tokens of the longest one,
-# R rows that are scored, D d_model, V vocabulary, H query heads, K key-value heads
+# T tokens of a batch: S that all readings begin with, then the rest of each, one after another;
+# N readings, L tokens of the longest rest, R rows that are scored, D d_model, V vocabulary,
+# H query heads, K key-value heads
 
 from __future__ import annotations
 
@@ -32,6 +34,9 @@ Pair = tuple[Tokens, Tokens]  # prompt, continuation
 MAX_PACKED_TOKENS = 4_096
 # Logits that are held at once: 64 MiB in fp32.
 _MAX_LOGITS = 16_777_216
+# What readings share is read once where that spares this share of a batch's tokens: attention over
+# a shared beginning is padded and masked, which costs more than what a few tokens save.
+_MIN_SPARED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +122,47 @@ def batches(readings: Iterable[Reading], *, max_tokens: int) -> Iterator[list[Re
 
 
 @torch.inference_mode()
-def score_batch(decoder: TrainableDecoder, batch: Sequence[Reading]) -> dict[Pair, Scored]:
-    """Score the pairs of a batch, all chains or (for our decoder alone) all trees."""
-    device = decoder.output_weight.device
-    lengths = [len(one.tokens) for one in batch]
-    flat = list(itertools.chain.from_iterable(one.tokens for one in batch))
-    tokens_T = torch.tensor(flat, dtype=torch.int64, device=device)
-    if batch[0].branches:
-        hidden_TD = _branched_hidden(cast(Decoder, decoder), tokens_T, batch)
+def score_batch(
+    decoder: TrainableDecoder, batch: Sequence[Reading], *, can_share: bool = False
+) -> dict[Pair, Scored]:
+    """Score the pairs of a batch, all chains or all trees.
+
+    Args:
+        decoder: Ours where there are trees, or where beginnings may be shared; else any.
+        batch: What is read.
+        can_share: Whether a beginning that all readings have is read once.
+    """
+    n_shared = _n_shared(batch) if can_share else 0
+    rests = [one.tokens[n_shared:] for one in batch]
+    flat = [*batch[0].tokens[:n_shared], *itertools.chain.from_iterable(rests)]
+    tokens_T = torch.tensor(flat, dtype=torch.int64, device=decoder.output_weight.device)
+    if n_shared or batch[0].branches:
+        hidden_TD = _branched_hidden(cast(Decoder, decoder), tokens_T, batch, n_shared)
     else:
-        hidden_TD = decoder.forward_hidden(tokens_T, lengths)
-    starts = itertools.accumulate(lengths, initial=0)
+        hidden_TD = decoder.forward_hidden(tokens_T, [len(rest) for rest in rests])
+    starts = itertools.accumulate((len(rest) for rest in rests), initial=0)
     places = [
-        (pair, [start + row for row in rows])
+        (pair, [row if row < n_shared else start + row for row in rows])
         for start, one in zip(starts, batch, strict=False)
         for pair, rows in one.rows
     ]
     return _score_rows(decoder, hidden_TD, places)
+
+
+def _n_shared(batch: Sequence[Reading]) -> int:
+    """Return how many tokens all readings begin with; 0 where that spares too little.
+
+    At least one token of each is left, and branches are left whole.
+    """
+    first, last = (pick(batch, key=lambda one: one.tokens).tokens for pick in (min, max))
+    n_same = next(
+        (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
+        min(len(first), len(last)),
+    )
+    ends = (one.branches[0][0] if one.branches else len(one.tokens) for one in batch)
+    n_shared = min(n_same, min(ends) - 1)
+    n_tokens = sum(len(one.tokens) for one in batch)
+    return n_shared if n_shared * (len(batch) - 1) >= _MIN_SPARED * n_tokens else 0
 
 
 def _score_rows(
@@ -173,44 +202,72 @@ def _score_rows(
     return scored
 
 
-def _branched_hidden(decoder: Decoder, tokens_T: Tensor, batch: Sequence[Reading]) -> Tensor:
-    """Return the hidden states of trees, shape (T, D): matrices on packed tokens, attention apart.
+def _branched_hidden(
+    decoder: Decoder, tokens_T: Tensor, batch: Sequence[Reading], n_shared: int
+) -> Tensor:
+    """Return hidden states, shape (T, D): matrices on packed tokens, attention apart.
 
-    Attention alone is padded to the longest tree, and a mask says what each token sees.
+    Attention alone is padded to the longest rest, and a mask says what each token sees.
     """
     device = tokens_T.device
-    positions = list(itertools.chain.from_iterable(one.positions() for one in batch))
-    lengths = [len(one.tokens) for one in batch]
-    rotary = rotary_table(torch.tensor(positions, device=device), decoder.config, lengths)
+    behind = [one.positions()[n_shared:] for one in batch]
+    positions = [*range(n_shared), *itertools.chain.from_iterable(behind)]
+    lengths = [len(rest) for rest in behind]
+    positions_T = torch.tensor(positions, device=device)
+    rotary = rotary_table(positions_T, decoder.config, [len(one.tokens) for one in batch])
     longest = max(lengths)
-    sees_NLL = torch.eye(longest, dtype=torch.bool).repeat(len(batch), 1, 1)  # padding sees itself
+    # What fills a short row sees something, so that no softmax is empty; nobody sees it.
+    sees_NLX = torch.zeros(len(batch), longest, n_shared + longest, dtype=torch.bool)
+    sees_NLX[:, :, n_shared:] = torch.eye(longest, dtype=torch.bool)
     for number, one in enumerate(batch):
-        n_tokens = len(one.tokens)
-        sees_NLL[number, :n_tokens, :n_tokens] = one.mask()
+        n_rest = lengths[number]
+        sees_NLX[number, :n_rest, : n_shared + n_rest] = one.mask()[n_shared:]
     flat = [n * longest + place for n, length in enumerate(lengths) for place in range(length)]
-    places_T = torch.tensor(flat, device=device)
-    sees_N1LL = sees_NLL[:, None].to(device)
+    padded = _Padded(n_shared, sees_NLX[:, None].to(device), torch.tensor(flat, device=device))
     x_TD = decoder.model.embed_tokens(tokens_T)
     for block in decoder.model.layers:
         assert isinstance(block, Block)
         heads = block.self_attn.heads(block.input_layernorm(x_TD), rotary)
-        out_THD = _attend_trees(heads, sees_N1LL, places_T)
-        x_TD = x_TD + block.self_attn.o_proj(out_THD.flatten(-2))
+        x_TD = x_TD + block.self_attn.o_proj(_attend(heads, padded).flatten(-2))
         x_TD = x_TD + block.mlp(block.post_attention_layernorm(x_TD))
     return decoder.model.norm(x_TD)
 
 
-def _attend_trees(
-    heads: tuple[Tensor, Tensor, Tensor], sees_N1LL: Tensor, places_T: Tensor
-) -> Tensor:
-    """Attend inside each tree, shape (T, H, D)."""
-    n_trees, longest = sees_N1LL.shape[0], sees_N1LL.shape[-1]
-    padded: list[Tensor] = []
+@dataclass(frozen=True, slots=True)
+class _Padded:
+    """How readings lie in attention.
+
+    Attributes:
+        n_shared: S.
+        sees: What each token of a rest sees of S and of its rest, shape (N, 1, L, S + L).
+        places: Of each token behind the shared ones, its place among N * L.
+    """
+
+    n_shared: int
+    sees: Tensor
+    places: Tensor
+
+
+def _attend(heads: tuple[Tensor, Tensor, Tensor], padded: _Padded) -> Tensor:
+    """Attend inside the shared beginning, and from each rest to it and to itself: (T, H, D)."""
+    n_shared, n_readings, longest = padded.n_shared, *padded.sees.shape[::2][:2]
+    q_1HSD, k_1KSD, v_1KSD = (one[:n_shared].transpose(0, 1)[None] for one in heads)
+    rests: list[Tensor] = []
     for one_THD in heads:
-        grown = one_THD.new_zeros(n_trees * longest, *one_THD.shape[1:])
-        grown[places_T] = one_THD
-        padded.append(grown.unflatten(0, (n_trees, longest)).transpose(1, 2))
-    out_NHLD = functional.scaled_dot_product_attention(
-        *padded, attn_mask=sees_N1LL, enable_gqa=True
+        grown = one_THD.new_zeros(n_readings * longest, *one_THD.shape[1:])
+        grown[padded.places] = one_THD[n_shared:]
+        rests.append(grown.unflatten(0, (n_readings, longest)).transpose(1, 2))
+    keys, values = (
+        torch.cat((before.expand(n_readings, -1, -1, -1), own), dim=2)
+        for before, own in zip((k_1KSD, v_1KSD), rests[1:], strict=True)
     )
-    return out_NHLD.transpose(1, 2).flatten(0, 1)[places_T]
+    out_NHLD = functional.scaled_dot_product_attention(
+        rests[0], keys, values, attn_mask=padded.sees, enable_gqa=True
+    )
+    out_THD = out_NHLD.transpose(1, 2).flatten(0, 1)[padded.places]
+    if not n_shared:
+        return out_THD
+    out_1HSD = functional.scaled_dot_product_attention(
+        q_1HSD, k_1KSD, v_1KSD, is_causal=True, enable_gqa=True
+    )
+    return torch.cat((out_1HSD[0].transpose(0, 1), out_THD))

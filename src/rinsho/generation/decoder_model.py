@@ -77,9 +77,10 @@ class DecoderModel:
             self._check(prompt, continuation, f"request {number}")
         scored = {pair: Scored(0.0, 0, is_greedy=True) for pair in pairs if not pair[1]}
         waiting = [pair for pair in pairs if pair[1]]
-        readings = to_trees(waiting) if self._can_branch(waiting) else to_chains(waiting)
+        can_branch = self._can_branch(waiting)
+        readings = to_trees(waiting) if can_branch else to_chains(waiting)
         for batch in batches(readings, max_tokens=MAX_PACKED_TOKENS):
-            scored |= score_batch(self._decoder, batch)
+            scored |= score_batch(self._decoder, batch, can_share=can_branch)
         return [scored[pair] for pair in pairs]
 
     def _can_branch(self, pairs: Sequence[Pair]) -> bool:
