@@ -226,6 +226,31 @@ def test_hostile_text_of_a_million_characters_ends(unit: str) -> None:
         ("①八木 ②赤井 ③平", "赤井", "name"),
         ("続柄,氏名\n長男,山田 大輔\n", "山田 大輔", "name"),
         ("妻翔と長女が来院", "翔", "name"),
+        ("患者番号は、たしか 4303608 だったと思います", "4303608", "record_number"),
+        ("保険者番号並びに保険者の名称及び印\n60768652", "60768652", "insurance_number"),
+        ("後期高齢 14217392 / 21002246", "21002246", "insurance_number"),
+        ("リード(RV): TDV599852", "TDV599852", "device_number"),
+        (
+            "+H866GMDYRS366/$$424111116LOT824/SKKP1937",
+            "+H866GMDYRS366/$$424111116LOT824/SKKP1937",
+            "device_number",
+        ),
+        ("個人番号(12桁)または基礎年金番号(10桁) 655481781945", "655481781945", "my_number"),
+        ("運転免許証 12桁の番号 469936404760", "469936404760", "license_number"),
+        ("番号 第309940922310号", "309940922310", "license_number"),
+        ("(0010,0020) LO [41619545]", "41619545", "record_number"),
+        ("住所: 沼津市御幸町8-14(410-2557)", "410-2557", "postal_code"),
+        ("通話無料の電話、(0120)043791", "(0120)043791", "phone"),
+        ("Phone +81 (3) 9138-2014", "+81 (3) 9138-2014", "phone"),
+        ("生年月日 元号 7 11 年 03 月 19 日", "7 11 年 03 月 19 日", "birth_date"),
+        ("カネダ カズエ\n10m歩行", "カネダ カズエ", "name"),
+        ("('MRN446', '上田', 'シズエ', 'ウエダ')", "シズエ", "name"),
+        ("執刀は北島、助手は乾。", "乾", "name"),
+        ("救急隊の金沢です。", "金沢", "name"),
+        ("4年5組の長谷部操が来室。", "長谷部操", "name"),
+        ("金田 かず子\t2024/07/23", "金田 かず子", "name"),
+        ("出席者 桑原恭子委員長", "桑原恭子", "name"),
+        ("かかりつけ医:植木正雄", "植木正雄", "name"),
     ],
 )
 def test_labels_of_machines_and_forms_are_read(text: str, value: str, kind: str) -> None:
@@ -235,7 +260,16 @@ def test_labels_of_machines_and_forms_are_read(text: str, value: str, kind: str)
 
 @pytest.mark.parametrize(
     "text",
-    ["型番 DX-10497", "病名管理番号 20068765", "長男:喘息", "市町村の区域内に居住地を有する"],
+    [
+        "型番 DX-10497",
+        "病名管理番号 20068765",
+        "長男:喘息",
+        "市町村の区域内に居住地を有する",
+        "外来カルテ\nL1-5の固定術後。体重78.7kg、白血球 12000",
+        "薬食発第0316478号の通知、委員会の検討",
+        "会計は保険で12000円、血小板 250000/μL",
+        "中山道は木曽を通る。小川が流れる",
+    ],
 )
 def test_codes_of_things_and_words_of_laws_are_no_identifiers(text: str) -> None:
     assert find_identifiers(text) == ()

@@ -92,6 +92,7 @@ _BUILDING = (
 )
 _ADDRESS = re.compile(
     rf"(?:{PREFECTURE}[ ]?)?{_START}{_CITY}{_TOWN}{_HOUSE}(?:地?先(?![生方月日週]))?{_BUILDING}"
+    r"(?:[ ]?\([A-Z]?[0-9]{1,4}(?:号室|号|室|F|階)\))?"
 )
 _ISLAND = re.compile(
     rf"{PREFECTURE}[ ]?{_CITY}{_TOWN}{_FAR_HOUSE}{_BUILDING}"
@@ -184,7 +185,7 @@ _NOT_LABEL = (  # a blank goes on with the address unless a label follows it
     r"|ID|No|郵便|男|女|〒|宛|住所|連絡|世帯|続柄|国籍|旅券|免許|登録|記号|番号|施設|診察|メール|所在|名前|フリガナ|https?|URL|Mail|/|[・*■●-]|(?:19|20)[0-9]{2}[-/年.]|0[0-9]|[0-9]{2}[./-][0-9A-Z]|第?[一二三]?[一-龠]{1,5}(?:日(?=[ :=0-9令平昭|])|番号|名|者|期限|先|所属|学校|園|医)|事業|勤め|GS1|[A-Z][a-z]{3})"
     rf"|{_PLACE_WORD}{{1,10}}[:=])"
 )
-_CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+(?:\([0-9A-Za-z]{{1,5}}\))?"
+_CELL = rf"{_PLACE_WORD}{{2,40}}+(?:[ ]{_NOT_LABEL}{_PLACE_WORD}{{1,24}}+){{0,4}}+(?:[ ]?\([0-9A-Za-z]{{1,5}}(?:号室|号|室|階)?\))?"
 # A cell of an address: a prefecture or municipality, or a number of a house.
 _IS_ADDRESS = re.compile(
     rf"{PREFECTURE}|(?:{_KANA_CITIES}|[一-龠ヶケ々]{{1,6}})(?:市|区|郡|町|村)(?![はがをにで民立])"

@@ -77,7 +77,7 @@ _SLASH_BEFORE = re.compile(
     r"}(?:[-・#*●■◆▶>][ ]?)?\Z"
 )
 _SLASH_AFTER = re.compile(
-    rf"[ ]?(?:{_EVENT}|[~〜～→]|{DASH}[ ]?[0-9]|\(?[月火水木金土日祝][)・,]|[0-9]{{"
+    rf"[ ]?(?:{_EVENT}|です|でお|の件|を予定|[~〜～→]|{DASH}[ ]?[0-9]|\(?[月火水木金土日祝][)・,]|[0-9]{{"
     rf"1,2}}:[0-9]{{2}}|[0-9]{{1,2}}時)"
 )
 _FIRM_AFTER = re.compile(
@@ -85,7 +85,7 @@ _FIRM_AFTER = re.compile(
     r"|より|から|まで|に(?:入院|退院|手術|受診|来院|発症|転院|施行|搬送"
     r"|発熱|出産|死亡|永眠|再入院|紹介|転倒|救急|当院|当科|分娩|開始|実施|採血|撮"
     r"影|抜|挿|CT|MRI|内視鏡)|[~〜～]|\(?[月火水木金土日祝][)・,]"
-    r"|[0-9]{1,2}:[0-9]{2}|[0-9]{1,2}時|付|時点|以降|の(?:採血|CT|MRI|検査|外来|手"
+    r"|[0-9]{1,2}:[0-9]{2}|[0-9]{1,2}時|付|時点|以降|に(?:予約|来|採|行)|の(?:件|予約|受診|採血|CT|MRI|検査|外来|手"
     r"術|血液|X|胸|心|画像|夜|朝|夕)|CT|MRI|OP|ope|術|夜|朝|夕|早朝|午前|午後)"
 )
 _NOT_SLASH_BEFORE = re.compile(
@@ -110,7 +110,7 @@ def is_day(value: str) -> bool:
     figures = [int(n) for n in re.findall("[0-9]+", re.sub(r"\([^)]*\)", "", value))]
     if re.search(r"(?:[一二三四五六七八九十〇]|元)[ ]?年", value):
         figures.insert(0, 1)  # a year in kanji
-    if re.match("[1-9]-[0-9]{2}[.-]", value):  # the era by its number
+    if re.match("[1-9][ .:・-]{1,3}[0-9]{2}[ ]*[.年-]", value):  # the era by its number
         return 1 <= figures[2] <= 12 and 1 <= figures[3] <= 31
     if not figures or figures[0] > 9_999 or re.match("[A-Za-z][ ]?[0-9]{6}", value):
         return True  # its digits or numerals were read one by one
@@ -158,7 +158,7 @@ _BARE_YEAR_MONTH = (
 _ALONE = rf"(?:{_EIGHT}|[HRS][0-6][0-9]{_MONTH_DAY_DIGITS}(?![0-9A-Za-z])|{_SPACED})"
 _NUMBERED = finder(
     rf"(?<![0-9A-Za-z.+])(?<![0-9]/)(?<![0-9]{DASH})(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}"
-    rf"|{_SHORT_YEAR}|{_SHORT_YEAR_DASH}|{_ENGLISH}|{_BARE_YEAR_MONTH})",
+    rf"|['’]?[0-9]{{2}}年{_N}月{_N}日(?!間)|{_SHORT_YEAR}|{_SHORT_YEAR_DASH}|{_ENGLISH}|{_BARE_YEAR_MONTH})",
     is_day,
 )
 _WORDED = finder(
@@ -225,6 +225,9 @@ _birth_words = [
     "ご生年月日",
     "生日",
     "birthTime出生年月",
+    "birth",
+    "Birth",
+    "BIRTH",
     "生年月日時",
     "ご誕生日",
     "患者生年月日",
@@ -253,7 +256,7 @@ _BIRTH_YEAR = rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K}))[ ]?年"
 _ANY_BIRTH = (
     rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}"
     rf"|['’]?[0-9]{{2}}(?P<v>[./-])[0-9]{{1,2}}(?P=v)[0-9]{{1,2}}(?![0-9/])"
-    rf"|[0-9]{{1,2}}[ ]?年[ ]?{_N}[ ]?月[ ]?{_N}[ ]?日"
+    rf"|(?:[1-9][ .:・-]{{1,3}})?[0-9]{{1,2}}[ ]{{0,3}}年[ ]{{0,3}}{_N}[ ]{{0,3}}月[ ]{{0,3}}{_N}[ ]{{0,3}}日"
     rf"|(?:{_WEST}|{_ERA}[ ]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./-]{_N}[ ./-]{_N}(?![0-9])"
     rf"|{_MONTH_DAY}|{_BIRTH_YEAR}|[1-9]-[0-9]{{2}}[.-][0-9]{{2}}[.-][0-9]{{2}}|{_SLASH})"
 )
@@ -265,7 +268,7 @@ _BEFORE_BORN = re.compile(
     rf"(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}|{_BIRTH_YEAR})(?=[ ]?(?:"
     rf"\([^()\0\n]{{1,12}}\))?(?:[、に]?(?:第[0-9一二三四]子|[0-9]{{3,4}}g|[0-9]{{1,2}}時[0-9]{{0,2}}分?)?(?:として|で|に)|が)?[ ]?\Z)"
 )
-_BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]))|出生|誕生")
+_BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]|[ ]{1,3}年))|出生|誕生")
 
 
 def _born(text: str, place: int) -> tuple[int, int] | None:
@@ -326,9 +329,10 @@ DATE_RULES = (
     cued(
         "birth_date",
         _birth_words,
-        rf"(?:[ ]?\)|等|[/・][一-龠]{{2}}|\[[0-9]{{1,3}}歳\]|を(?:伺|聞|尋|確認)[^0-9\n\0]{{0,8}}?)?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
+        rf"(?:[ ]{{0,2}}\(?(?:元号|年号|和暦|西暦)\)?|[ ]?\)|等|[/・][一-龠]{{2}}|\[[0-9]{{1,3}}歳\]|を(?:伺|聞|尋|確認)[^0-9\n\0]{{0,8}}?)?{GAP}(?:満?[0-9]{{1,3}}[ ]?[歳才][ ]?)?\(??{_ERA_CHOICE}(?P<value>{_ANY_BIRTH})",
         is_day,
         priority=2,
+        before=r"(?<![日月年0-9](?=[生出誕]))(?<![日月年0-9]に(?=[生出誕]))",
     ),
     cued(
         "birth_date",

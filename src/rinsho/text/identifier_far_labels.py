@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 
-from rinsho.text.identifier_anchors import Begin, Find, Rule
+from rinsho.text.identifier_anchors import Begin, Find, Rule, finder
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_labels import HEADS, kind_of_key, kind_of_label
 from rinsho.text.identifier_numbers import SPLIT, is_time
@@ -21,7 +21,7 @@ _N_GAP = 26  # characters between label and number
 _DIGITS = "0123456789"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TOKEN = re.compile(
-    rf"(?<![0-9A-Za-z.+{DASHES}])(?<![0-9]/)(?=[A-Za-z]{{0,5}}{DASH}?[0-9])"
+    rf"(?<![0-9A-Za-z+{DASHES}])(?<![0-9][/.])(?=[A-Za-z]{{0,5}}{DASH}?[0-9])"
     rf"(?![12][0-9]{{3}}[./{DASHES}][0-9]{{1,2}}(?![0-9])|0[0-9]{{1,3}}{DASH}[0-9]{{1,4}}{DASH}[0-9]{{4}}|0[5-9]0[0-9]{{8}}(?![0-9]))"
     rf"[A-Za-z0-9]{{1,20}}(?:{DASH}[A-Za-z0-9]{{1,12}}){{0,4}}"
     rf"(?![0-9A-Za-z.%{DASHES}]|/[0-9]{{1,3}}(?![0-9]))(?![ ]?(?:[年月日時分秒歳才回円人例件点台個枚本錠包単度倍床階mgμ%℃,]|U|IU|kcal|bpm))"
@@ -150,9 +150,6 @@ def _twelve_at(text: str, place: int) -> tuple[int, int, IdentifierKind] | None:
     if match is None or is_time(match[0]):
         return None
     span = match.span()
-    is_nth = match[0].isdigit() and _NTH.search(text, max(0, place - 3), place)
-    if is_nth and text[span[1] : span[1] + 2].lstrip().startswith("号"):
-        return *span, "license_number"
     if _LICENSE_BEHIND.match(text, span[1]):
         return *span, "license_number"
     low = max(0, place - _N_TELLING)
@@ -170,7 +167,7 @@ def _twelve_at(text: str, place: int) -> tuple[int, int, IdentifierKind] | None:
 
 _TWELVE_DIGITS = re.compile("12桁の?(?:番号|数字)")
 _FROM_TELLING = re.compile(r"[。\0]|[0-9]{5,}|\n[ \t]*\n")
-_NTH = re.compile(r"第[ ]?\Z")
+_NTH = finder(r"第[ ]?(?P<value>[0-9]{12})(?=[ ]?号)")
 _HIBC = re.compile(r"\+[A-Z][0-9A-Z]{3,24}(?:/[$0-9A-Z+.-]{2,40}){1,6}(?![0-9A-Za-z])")
 
 
@@ -210,6 +207,7 @@ _FAR_KINDS: tuple[IdentifierKind, ...] = (
     *("record_number", "insurance_number", "device_number", "license_number", "passport_number"),
 )
 FAR_LABEL_RULES = (
+    Rule("license_number", (Begin("第", _DIGITS + " "),), _NTH, 1),
     Rule("license_number", _GROUPS, _twelve("license_number"), 4),
     Rule("my_number", _GROUPS, _twelve("my_number"), 4),
     Rule("device_number", (Begin("+", _LETTERS),), _hibc, 3),

@@ -26,7 +26,7 @@ from rinsho.text.identifier_name_words import NO_KATAKANA_NAME, NO_NAME
 from rinsho.text.identifier_shapes import may_be_surname, split_shape
 from rinsho.text.identifier_surnames import is_listed, is_surname, surname_pairs
 
-_BEFORE = "\n\t |,[(「『\"'→—–☐□■☑✓・/:;_。、=>}●○◎★-0123456789\0"
+_BEFORE = "\n\t ※◆◇▼▶◎*#①②③④⑤⑥⑦⑧⑨|,[(「『\"'→—–☐□■☑✓・/:;_。、=>}●○◎★-0123456789\0"
 _AFTER = (
     r"(?=[\s\0、。,;:)(/|・「」『』\]】〉》>\"'<_=~→]|[0-9]|様|殿|氏|さん|くん|ちゃん|君|ベビー|です|-|$"
     r"|の(?:経過|件|報告|診察|様子|付き|家族|ケース))"
@@ -36,7 +36,7 @@ _AROUND_BLANK = re.compile(
 )
 _FAMILY = re.compile(rf"(?<![一-龠々ァ-ヶーぁ-ん])(?:{NAME_KANJI}){{1,5}}\Z")
 _WHOLE = re.compile(
-    rf"(?:(?:{NAME_KANJI}){{3,9}}|(?:{NAME_KANJI}){{1,4}}(?:[ぁ-んー]{{2,4}}|[ァ-ヶー]{{2,4}}子?)){_AFTER}"
+    rf"(?:(?:{NAME_KANJI}){{3,9}}|(?:{NAME_KANJI}){{1,4}}(?:[ぁ-んー]{{2,4}}|[ァ-ヶー]{{2,4}}子?|[ぁ-んァ-ヶー]{{1,3}}[子江代美枝恵香])){_AFTER}"
 )
 
 

@@ -7,7 +7,7 @@ import importlib.resources
 import itertools
 import re
 
-from rinsho.text.identifier_surnames import is_listed, is_surname
+from rinsho.text.identifier_surnames import is_listed, is_surname, to_hiragana
 
 # Letters that end given names; 硬変様 is no person.
 GIVEN_ENDS = frozenset(
@@ -66,7 +66,41 @@ def is_given(word: str) -> bool:
     names = _given_names()
     if word in _NO_GIVEN:
         return False
+    if _MIXED.fullmatch(word):  # かず子: a given name if かずこ is one
+        return word in names or is_kana_given(word[:-1] + _READINGS[word[-1]])
     return word in names or word.translate(_PLAIN) in names
+
+
+_READINGS = {
+    "子": "こ",
+    "江": "え",
+    "代": "よ",
+    "美": "み",
+    "枝": "え",
+    "恵": "え",
+    "香": "か",
+    "奈": "な",
+    "男": "お",
+    "夫": "お",
+    "雄": "お",
+    "郎": "ろう",
+}
+_MIXED = re.compile(f"[ぁ-んァ-ヶー]{{1,4}}[{''.join(_READINGS)}]")
+
+
+@functools.cache
+def _kana_given() -> frozenset[str]:
+    words = importlib.resources.files("rinsho.text").joinpath("words", "kana_given_ipadic.txt")
+    return frozenset(words.read_text("utf-8").split())
+
+
+def is_kana_given(word: str) -> bool:
+    """Tell whether hiragana or katakana are the reading of a given name of the dictionary.
+
+    >>> is_kana_given("カズエ"), is_kana_given("かんた"), is_kana_given("けつえき")
+    (True, True, False)
+    """
+    return to_hiragana(word) in _kana_given()
 
 
 def one_kanji_surnames() -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import functools
 import re
 
-from rinsho.text.identifier_given_names import GIVEN_ENDS, is_given, is_one_kanji_surname
+from rinsho.text.identifier_given_names import (
+    GIVEN_ENDS,
+    is_given,
+    is_one_kanji_surname,
+    split_full_name,
+)
 from rinsho.text.identifier_name_reading import (
     NAME_KANJI,
     is_person,
@@ -16,6 +21,7 @@ from rinsho.text.identifier_name_words import (
     NO_KATAKANA_NAME,
     NO_NAME,
     NO_PERSON_BEFORE_HONORIFIC,
+    NOTE_HONORIFICS,
 )
 from rinsho.text.identifier_shapes import ENDS_OF_SURNAMES, may_be_name, may_be_surname, split_shape
 from rinsho.text.identifier_surnames import (
@@ -26,7 +32,7 @@ from rinsho.text.identifier_surnames import (
     split_name,
 )
 
-_HONORIFIC = re.compile("|".join(sorted(HONORIFICS, key=len, reverse=True)))
+_HONORIFIC = re.compile("|".join(sorted([*HONORIFICS, *NOTE_HONORIFICS], key=len, reverse=True)))
 _NO_SHI = re.compile(
     "(?<=[ァ-ヶー])氏[一-龠]|氏(?:反応|病|徴候|法|症候|手術|現象|試験|液|線|帯|管|名|族|神|"
     "子|家|寺|の(?:"
@@ -129,10 +135,13 @@ def find_before_honorific(text: str, place: int) -> tuple[int, int] | None:
     if honorific and before in "両諸各":
         return None
     if honorific and before in "模同仕一多異神" and text[place] in "様氏":
-        return None
+        start = _plain_run(text, place) if before == "一" else None
+        return (start, place) if start is not None and split_full_name(text[start:place]) else None
     if honorific and before in "諸暴主名夫細姫若大父母" and honorific[0] == "君":
         return None
     if text.startswith("さまざま", place) or text.startswith("さまよ", place):
+        return None
+    if honorific and honorific[0] == "委員" and text[honorific.end() : honorific.end() + 1] == "会":
         return None
     if honorific is None or _NO_SHI.match(text, place):
         return None
@@ -171,7 +180,7 @@ def _is_in_latin_word(text: str, place: int) -> bool:
     end = place
     while end < len(text) and end < place + 8 and text[end].isascii() and text[end].isalpha():
         end += 1
-    return text[place:end] not in HONORIFICS or (
+    return (text[place:end] not in HONORIFICS and text[place:end] not in NOTE_HONORIFICS) or (
         text[place - 1 : place].isascii()
         and (text[place - 1 : place].isalnum() or text[place - 1 : place] in ":.#_-/")
     )
@@ -295,7 +304,9 @@ def _is_one_kanji_name(parts: tuple[str, str], honorific: str, before: str, is_f
     """Tell whether 森 or 森一郎 is a person here: 葉様の構造 and 原子炉主任 are none."""
     if parts[1]:
         is_called = honorific in ("様", "さん", "殿") and len(parts[1]) < 3
-        return is_called or parts[1][-1] in GIVEN_ENDS
+        return (
+            is_called or parts[1][-1] in GIVEN_ENDS or (honorific == "委員" and is_given(parts[1]))
+        )
     if honorific in ("様", "殿"):
         return before not in ("の", "な", "、") and is_free
     return before != "の" or honorific != "氏"

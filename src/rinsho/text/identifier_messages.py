@@ -38,7 +38,7 @@ def _around_caret(text: str, place: int) -> tuple[int, int] | None:
             _OF_PERSON.search(text, max(0, place - _N_BEFORE), before.start())
         )
     elif family[0] < "一":
-        is_name = is_kana_surname(family) or text.startswith("^^", after.end())
+        is_name = is_kana_surname(family) or "=" in after[0] or text.startswith("^^", after.end())
     else:
         is_name = is_surname(family)
     end = after.end()
@@ -56,7 +56,9 @@ _NAME_KEY = (
     rf"[Gg]iven"
     r"|[Kk]ana|[Kk]anji)(?:_?[Ii]n_?[A-Z][a-z]{3,8}|Kana|Kanji|_kana|_kanji|[0-9])?"
 )
-_KEY = re.compile(rf"<{_NAME_KEY}(?:[ ][^<>\n]{{0,60}})?>[ \n]?|\"{_NAME_KEY}\"[ ]?:[ ]?\[?[ ]?\"")
+_KEY = re.compile(
+    rf"<(?:family|given)[ ]value=\"|<{_NAME_KEY}(?:[ ][^<>\n]{{0,60}})?>[ \n]?|\"{_NAME_KEY}\"[ ]?:[ ]?\[?[ ]?\""
+)
 _BARE_KEY = re.compile(r"[<\"](?:name|Name|NAME)\b")
 
 
@@ -210,6 +212,62 @@ def _in_claim(text: str, place: int) -> tuple[int, int] | None:
     return match.span()
 
 
+_TAGS: dict[str, IdentifierKind] = {  # of DICOM
+    "0010,0010": "name",
+    "0010,0020": "record_number",
+    "0010,0030": "birth_date",
+    "0010,1000": "record_number",
+    "0010,1001": "name",
+    "0010,1040": "address",
+    "0010,1060": "name",
+    "0010,2154": "phone",
+    "0008,0050": "record_number",
+    "0008,0080": "hospital",
+    "0008,0081": "address",
+    "0008,0090": "name",
+    "0008,1048": "name",
+    "0008,1050": "name",
+    "0008,1060": "name",
+    "0008,1070": "name",
+    "0018,1000": "device_number",
+    "0018,1002": "device_number",
+    "0020,0010": "record_number",
+    "0038,0010": "record_number",
+    "0008,0020": "date",
+    "0008,0021": "date",
+    "0008,0022": "date",
+    "0008,0023": "date",
+}
+_TAGGED_KINDS: tuple[IdentifierKind, ...] = (
+    *(
+        "name",
+        "record_number",
+        "birth_date",
+        "address",
+        "phone",
+        "hospital",
+        "device_number",
+        "date",
+    ),
+)
+_TAGGED = re.compile(
+    r"\((?P<tag>00[0-9]{2},[ ]?[0-9]{4})\)[ ]{0,3}(?:[A-Z][A-Za-z']{1,24}(?:[ ][A-Z][A-Za-z']{1,20}){0,3}[ ]?)?(?:[A-Z]{2}[ ]{0,2})?[:=]?[ ]?"
+    r"[\[\"']?(?P<value>[^\]\"'\n\0]{2,64}?)(?=[\]\"'\n]|[ ]{2}|$)"
+)
+
+
+def _tagged(kind: IdentifierKind) -> Find:
+    """Return a function that reads the value behind a tag of DICOM: (0010,0020) LO [41619545]."""
+
+    def find(text: str, place: int) -> tuple[int, int] | None:
+        match = _TAGGED.match(text, place)
+        if match is None or _TAGS.get(match["tag"].replace(" ", "")) != kind:
+            return None
+        return match.span("value")
+
+    return find
+
+
 _IN_MESSAGE = (Begin("|"), Begin("^", "", "", ""), Begin("~"))
 _MESSAGE_PHONE = finder(r"(?:PH|CP|FX)\^{1,12}(?P<value>[0-9(+][0-9()-]{8,16})(?![0-9])")
 _MESSAGE_POSTAL = finder(r"\^(?P<value>[0-9]{3}-?[0-9]{4})(?=\^(?:JPN|JP)?\^?)")
@@ -244,4 +302,5 @@ MESSAGE_RULES = (
         for kind in _FIELDS
         for more, find in [_FINDS.get(kind, ((), _component(kind)))]
     ),
+    *(Rule(kind, (Begin("(", "0", "0"),), _tagged(kind), 1) for kind in _TAGGED_KINDS),
 )

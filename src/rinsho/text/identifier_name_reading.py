@@ -65,6 +65,9 @@ _AT = re.compile(
     rf"|(?P<hiragana>[ぁ-んー]{{2,8}}[ ^]{_PARTICLE}[ぁ-んー]{{1,8}}|[ぁ-んー]{{4,9}}){_HARD_END}"
 )
 _ALONE = re.compile(_HARD_END)
+_ALONE_OR_ACTS = re.compile(
+    rf"{_HARD_END}|が(?=[一-龠])|より|に(?=報告|連絡|相談|確認|依頼)|です|の(?=指示|診察)"
+)  # 担当: 岡が対応
 Firmness = Literal["firm", "surname", "listed"]
 _SURNAMES_LIKE_WORDS = frozenset(
     [
@@ -186,7 +189,10 @@ def _read_kanji(text: str, match: re.Match[str], firmness: Firmness) -> int | No
     if (
         len(first) == 1
         and not match["kana"]
-        and not (_is_alone_surname(first, firmness) and _ALONE.match(text, match.end("first")))
+        and not (
+            _is_alone_surname(first, firmness)
+            and (_ALONE if firmness == "listed" else _ALONE_OR_ACTS).match(text, match.end("first"))
+        )
     ):
         return None
     if match["kana"] and len(first) <= 4:

@@ -38,6 +38,8 @@ _own = [
 OWN_CUES = in_any_case(_own)
 ROLE_CUES = in_any_case(read_words("role_cues"))
 HONORIFICS = [*read_words("honorifics"), "家 御一同", "家 一同", "家一同"]
+# In notes alone: in public text they stand behind other words as often.
+NOTE_HONORIFICS = read_words("note_honorifics")
 KIN = read_words("kin")
 NO_NAME_LETTERS = "".join(read_words("no_name_letters"))
 

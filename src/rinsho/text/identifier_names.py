@@ -13,6 +13,7 @@ from rinsho.text.identifier_full_names import read_full_name
 from rinsho.text.identifier_given_names import (
     GIVEN_ENDS,
     is_given,
+    is_kana_given,
     is_like_given,
     is_one_kanji_surname,
     split_full_name,
@@ -84,6 +85,8 @@ _TITLES = frozenset(
         "PT",
         "OT",
         "ST",
+        "Pt.",
+        "Pt",
         "ME",
         "CE",
         "MSW",
@@ -108,6 +111,11 @@ def _after_title(text: str, place: int) -> int | None:
     return match.end() if is_name else None
 
 
+_KEYS_OF_PARTS = frozenset(
+    word + end
+    for word in ("family", "given", "first", "last")
+    for end in ("_name", "name", "-name")
+)
 _MANY = frozenset(
     [
         "患者",
@@ -165,6 +173,9 @@ def _cue_finder(words: list[str], is_own: bool) -> Find:
                     return start, end
                 if is_own and gap is _FIRM_GAP and (end := read_cell(text, start)) is not None:
                     return start, end
+                is_key = gap is _FIRM_GAP and text[place:cue_end].lower() in _KEYS_OF_PARTS
+                if is_key and (part := _ONE_PART.match(text, start)):
+                    return part.span()
                 if text[place:cue_end] in _TITLES and (end := _after_title(text, start)):
                     return start, end
         return None
@@ -313,17 +324,18 @@ def _given_name(gap: re.Match[str], match: re.Match[str]) -> tuple[int, int] | N
     if not end and gap.string[match.end() : match.end() + 1] in tuple(
         "がはにへをとも"
     ):  # 長男の太郎に
-        is_given = gap["gap"] == "の" and 2 <= len(name) <= 5 and name[-1] in GIVEN_ENDS
+        is_known = gap["gap"] == "の" and 2 <= len(name) <= 5 and name[-1] in GIVEN_ENDS
         parts = split_name(name)
-        is_given &= not is_kana and is_person(name) and (len(name) < 4 or bool(parts))
-        return match.span("name") if is_given else None
+        is_known &= not is_kana and is_person(name) and (len(name) < 4 or bool(parts))
+        return match.span("name") if is_known else None
     is_listing = gap["gap"] == " " and "構成" in gap.string[max(0, gap.start() - 40) : gap.start()]
     if is_listing and (is_kana or is_person(name)):
         return match.span("name")
     if is_kana and not is_called and gap["gap"].strip() not in _FIRM_KIN_GAPS:
-        is_aged = gap["gap"] == " " and re.search("[0-9]", end)
+        is_aged = gap["gap"] == " " and (re.search("[0-9]", end) or is_kana_given(name))
         return match.span("name") if is_aged else None
-    if gap["gap"] in (" ", "・", "/") and _GIVEN_ALONE.fullmatch(name) and is_person(name):
+    is_alone = _GIVEN_ALONE.fullmatch(name) or (len(name) > 1 and is_given(name))
+    if gap["gap"] in (" ", "・", "/") and is_alone and is_person(name):
         return match.span("name")
     if not is_kana and (
         not is_person(name)
@@ -611,7 +623,8 @@ _PART_OF_NAME = re.compile(
     r"(?:[姓名氏]|セイ|メイ)(?:[ ]?\([^()\0\n]{1,6}\))?(?:[ ]?[:=|][ ]?|[ \t]{1,4}|を(?=[一-龠]{2,3}に変))"
 )
 _ONE_PART = re.compile(
-    rf"(?:(?:{NAME_KANJI}){{1,4}}|[ァ-ヶー]{{1,8}}|[ぁ-ん]{{2,6}})(?=[\s、,|)に\0/]|$)"
+    rf"(?:(?:{NAME_KANJI}){{1,4}}|[ァ-ヶー]{{1,8}}|[ぁ-ん]{{2,6}}|[A-Z][A-Za-z]{{1,14}})"
+    r"(?=[\s、,;|)に\0/&'\"<}}]|$)"
 )
 
 

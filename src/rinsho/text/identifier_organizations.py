@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 
 from rinsho.text.identifier_anchors import Begin, Find, Rule, begins, cued, finder
+from rinsho.text.identifier_given_names import split_full_name
 from rinsho.text.identifier_patterns import FIRM_GAP, WIDE_GAP, any_of
 from rinsho.text.identifier_surnames import is_kana_surname, is_surname
 
 _LONGEST = 30  # characters of a name before its last word
 _LETTER = r"[一-龠々〆ヶヵ﨑髙ァ-ヶー・A-Za-z0-9&'’ⅠⅡⅢ㈱㈲]"
 _RUN = re.compile(
-    rf"(?:{_LETTER}|[ぁ-ん]|(?<=[A-Za-z])[ .](?=[A-Z])|(?<=\))|\([株有]\)|-(?=[A-Za-z0-9]))+\Z"
+    rf"(?:{_LETTER}|[ぁ-ん]|(?<=[A-Za-z])[ .](?=[A-Z])|(?<=[A-Za-z])[ ](?=\Z)|(?<=\))|\([株有]\)|-(?=[A-Za-z0-9]))+\Z"
 )
 _KANA_NAMES = (
     "がん こども みなと さいたま いわき つくば なごみ にこにこ はなの はるか やま"
@@ -67,13 +68,18 @@ _FUNCTION_WORDS = re.compile(
 )
 
 
+_CALLED = re.compile("(?:さん|さま|くん|ちゃん|様|氏)[はがもにと]|(?<=年)から|(?<=月)から")
+
+
 def _name_start(text: str, end: int) -> int:
     """Return where the name begins whose last word begins at `end`."""
     run = _RUN.search(text, max(0, end - _LONGEST), end)
     if run is None:
         return end
     start = run.start()
-    for kana in _KANA_RUN.finditer(text, run.start(), end):
+    if called := _CALLED.search(text, run.start(), end):  # 山田さんは南北商事に
+        start = called.end()
+    for kana in _KANA_RUN.finditer(text, start, end):
         start = _after_kana(text, start, end, kana)
     return start
 
@@ -267,8 +273,13 @@ _NO_VALUE = re.compile(
 )
 
 
+_IS_PLACE = re.compile("院|所|科|局|園|苑|荘|会|館|センター|クリニック|ホーム|病棟|ステーション")
+
+
 def _is_institution(value: str) -> bool:
-    return _NO_VALUE.search(value) is None and _NO_HOSPITAL.fullmatch(value) is None
+    if _NO_VALUE.search(value) or _NO_HOSPITAL.fullmatch(value):
+        return False
+    return _IS_PLACE.search(value) is not None or split_full_name(value) is None
 
 
 _FACILITY = finder(
@@ -320,16 +331,16 @@ _SCHOOL_CUES = (
 )
 _school_words = _school_words.replace(" 小 ", " ")
 _COMPANY_NAME = (
-    r"(?:(?:[ぁ-ん]{2,6}(?=[一-龠ァ-ヶ]))?[一-龠々〆ヶ﨑髙ァ-ヶーA-Za-z0-9&・ⅠⅡⅢ]{"
+    r"(?:(?:[ぁ-ん]{2,6}(?=[一-龠ァ-ヶ]))?(?!御中|様|総務|代表|事業)(?:[一-龠々〆ヶ﨑髙ァ-ヶーA-Za-z0-9&・ⅠⅡⅢ]|(?<=[一-龠ァ-ヶ])の(?=[一-龠ァ-ヶ])){"
     r"1,20}|[ぁ-んー]{2,8}(?=[」\s、。,にで(]|$))(?:[ ][A-Z][A-Za-z]{1,12}){0,2}"
 )
 _LEGAL_FORM = (
-    r"(?:株式会社|有限会社|合同会社|合資会社|合名会社|㈱|㈲|\(株\)|\(有\)|\(同\)|N"
+    r"(?:医療法人(?:社団|財団)?|株式会社|有限会社|合同会社|合資会社|合名会社|㈱|㈲|\(株\)|\(有\)|\(同\)|N"
     r"PO法人|特定非営利活動法人|社会福祉法人|一般社団法人|一般財団法人|公益財団法"
     r"人|公益社団法人|学校法人|農業協同組合|生活協同組合)"
 )
 _COMPANY_FIRST = finder(
-    rf"(?:(?<![一-龠ァ-ヶーA-Za-z])|(?<=[年月日元]間)|(?<=[年月]))(?P<value>"
+    rf"(?:(?<![一-龠ァ-ヶーA-Za-z])(?<![A-Za-z][ ])|(?<=[年月日元]間)|(?<=[年月]))(?P<value>"
     rf"{_LEGAL_FORM}[ ]?{_COMPANY_NAME})",
     lambda value: (
         not re.search("学校(?!法人)|大学|高校|幼稚園|保育園|学園|こども園|病院|医院|診療所", value)
@@ -404,10 +415,11 @@ _WORK_CUES = (
     "勤務先 勤務先名 職場 職場名 勤め先 会社名 会社 就業先 就労先 事業所名 事業所"
     " 雇用主 元職場 勤務地 就職先 前職 雇い主 事業主 就労場所 勤務先名称 勤務先会社 勤務会社"
     " 事業所の名称 会社 事業場 事業所名称 Employer 派遣先 所属会社"
-    " 就業場所 所属"
+    " 就業場所 所属 事業場名 事業の名称 派遣元 交付先"
 )
 _WORK_VALUE = (
-    r"[^\s\0、。,;|\"\t()「」\[\]『』【】<>:/]{2,30}(?:[ ][^\s\0、。,;|\"\t()「」\[\]:/0-9]{2,16})?"
+    r"[^\s\0、。,;|\"\t()「」\[\]『』【】<>:/]{2,30}(?:[ ](?=[A-Z㈱㈲]|株式|有限|合同|[一-龠ァ-ヶ]{1,8}(?:支店|支社|工場|営業所|本社|事業所))"
+    r"(?![A-Za-z_ ]{1,20}[:=#])[^\s\0、。,;|\"\t()「」\[\]:/0-9]{2,16}){0,3}"
 )
 _NO_WORK = re.compile(
     r"会社員$|自営|無職|主婦|パート|アルバイト|^農業|公務員$|教員$|事務職|営業職|"
@@ -415,7 +427,7 @@ _NO_WORK = re.compile(
     r"職|関係|環境|電話|健診|検診|ストレス|人間関係|勤務|以下|上記|内科|外科|病棟|"
     r"センター長|科$|の|"
     r"学校$|高校$|幼稚園$|保育園$|こども園$|健康診断|(?<=[一-龠ァ-ヶー])[にではがをと]|連絡|"
-    r"住所|氏名|番号|名$|先$"
+    r"住所|氏名|番号|名$|先$|^[一-龠]{1,4}[部課科室係局]$|^[A-Za-z ]{2,12}(?:ID|No)$|御中|^代表|^総務"
 )
 
 
@@ -496,6 +508,7 @@ ORGANIZATION_RULES = (
         "workplace",
         begins(
             [
+                "医療法",
                 "株式",
                 "有限",
                 "合同",
@@ -569,7 +582,15 @@ ORGANIZATION_RULES = (
     cued(
         "workplace",
         _WORK_CUES.split(),
-        rf"{WIDE_GAP}(?P<value>{_WORK_VALUE})",
+        rf"[ ]?\((?P<value>{_WORK_VALUE})\)",
+        _is_work,
+        priority=17,
+        before=_APART,
+    ),
+    cued(
+        "workplace",
+        _WORK_CUES.split(),
+        rf"(?![ ]?\([^()]{{4}}){WIDE_GAP}(?P<value>{_WORK_VALUE})",
         _is_work,
         priority=18,
         before=_APART,

@@ -295,5 +295,24 @@ def _kana_surnames() -> frozenset[str]:
 @functools.lru_cache(1 << 15)
 def is_kana_surname(word: str) -> bool:
     """Tell whether hiragana or katakana are the reading of a common surname."""
-    hiragana = "".join(chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c for c in word)
-    return hiragana in _kana_surnames()
+    return to_hiragana(word) in _kana_surnames()
+
+
+def to_hiragana(word: str) -> str:
+    """Return katakana as hiragana."""
+    return "".join(chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c for c in word)
+
+
+@functools.cache
+def _kana_families() -> frozenset[str]:
+    words = importlib.resources.files("rinsho.text").joinpath("words", "kana_surnames_ipadic.txt")
+    return frozenset(words.read_text("utf-8").split()) | _kana_surnames()
+
+
+def is_kana_family(word: str) -> bool:
+    """Tell whether kana are the reading of any surname of the dictionary, beside a given name.
+
+    >>> is_kana_family("ナガノ"), is_kana_family("けつえき")
+    (True, False)
+    """
+    return to_hiragana(word) in _kana_families()

@@ -28,6 +28,7 @@ from rinsho.text.identifier_kinds import (
 )
 from rinsho.text.identifier_messages import MESSAGE_RULES
 from rinsho.text.identifier_names import NAME_RULES
+from rinsho.text.identifier_note_names import NOTE_NAME_RULES
 from rinsho.text.identifier_numbers import NUMBER_RULES
 from rinsho.text.identifier_organizations import ORGANIZATION_RULES
 from rinsho.text.identifier_patterns import MASK
@@ -55,7 +56,7 @@ RULES: tuple[Rule, ...] = (
     *NAME_RULES,
     *MESSAGE_RULES,
 )
-NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES, *FAR_LABEL_RULES)
+NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES, *NOTE_NAME_RULES, *FAR_LABEL_RULES)
 
 
 def _find_nothing(text: str, place: int) -> tuple[int, int] | None:
@@ -143,8 +144,11 @@ def _places_near(
 ) -> Iterator[Place]:
     """Yield the places where a rule may find more now that some identifiers are masked."""
     spans = sorted(new)
-    at = 0
+    at = before = 0
     for place, rules in places:
+        if place < before:  # the rules are asked in several parts, each in order
+            at = 0
+        before = place
         while at < len(spans) and spans[at].end + _N_NEAR < place:
             at += 1
         if at < len(spans) and spans[at].start - _N_NEAR <= place and text[place] != MASK:
