@@ -193,7 +193,10 @@ def _compare(
     shared = {row.item.id for row in first.rows} & {row.item.id for row in second.rows}
     if not shared:
         return
-    one, other = restrict(first, shared), restrict(second, shared)
+    one, other = (
+        entry if len(entry.rows) == len(shared) else restrict(entry, shared)
+        for entry in (first, second)
+    )
     pairs = zip(one.corrected[:N_COMPARED], other.corrected[:N_COMPARED], strict=True)
     for left, right in pairs:
         yield Comparison(
