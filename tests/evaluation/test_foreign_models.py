@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rinsho.errors import (
     EndpointFailed,
     MissingDependency,
+    MissingInput,
     ModelCannot,
     PathMissing,
     TemplateRefused,
 )
 from rinsho.evaluation.answer import AnswerConfig, answer
 from rinsho.evaluation.answer_record import read_answers
-from rinsho.evaluation.evaluate import engine_of, evaluate_model
+from rinsho.evaluation.evaluate import engine_of
 from rinsho.generation.llama_server import llama_server
+from rinsho.manifest import open_folder
+from rinsho.model.adapter import AdapterSettings, attach_adapter, save_adapter
+from rinsho.model.checkpoint import load_decoder
 from rinsho.tokenizer.tokenizer import CONFIG_FILE
 
 TURNS = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
@@ -62,6 +67,32 @@ def test_a_hugging_face_folder_is_asked_like_any_model(tmp_path, weights_folder,
     assert str(manifest.identity.inputs["model"]).startswith("sha256:")
     assert "hf: not stated" in manifest.identity.licenses
     assert all(len(a.log_likelihoods) == 5 for a in read_answers(out) if a.log_likelihoods)
+
+
+def test_an_adapter_of_another_program_is_asked_with_its_base(
+    tmp_path, weights_folder, synthetic_folder
+):
+    decoder = load_decoder(weights_folder)
+    settings = AdapterSettings(rank=2)
+    attach_adapter(decoder, settings)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            if parameter.requires_grad:
+                parameter.fill_(0.3)
+    adapter = tmp_path / "elsewhere" / "adapter"
+    adapter.mkdir(parents=True)
+    save_adapter(decoder, adapter, settings, "weights")
+    asked = config(methods=["log-likelihood"])
+    found: list[object] = []
+    for name, model, base in (("a", adapter, weights_folder), ("b", weights_folder, None)):
+        out = tmp_path / name
+        answer(asked, out=out, model=model, base=base, documents=[synthetic_folder])
+        found.append([one.log_likelihoods for one in read_answers(out)])
+    assert found[0] != found[1]
+    inputs = open_folder(tmp_path / "a").manifest.identity.inputs
+    assert inputs["base"] == open_folder(weights_folder).manifest.identity_hash
+    with pytest.raises(MissingInput):
+        answer(asked, out=tmp_path / "c", model=adapter, documents=[synthetic_folder])
 
 
 def test_a_model_without_a_chat_template_is_told_how_it_can_be_asked(
@@ -183,18 +214,13 @@ def gguf(tmp_path: Path, start: bytes = b"GGUF") -> Path:
 
 
 def test_a_gguf_file_answers_through_llama_server(stand_in, tmp_path, synthetic_folder):
-    out = tmp_path / "evaluation"
-    model = gguf(tmp_path)
+    model, out = gguf(tmp_path), tmp_path / "answers"
     assert engine_of(model) == "endpoint"
-    evaluate_model(
-        model, ["demo-questions"], out, documents=[synthetic_folder], max_items=2, max_new_tokens=3
-    )
-    found = read_answers(out / "answers")
+    answer(config(engine="endpoint"), out=out, model=model, documents=[synthetic_folder])
+    found = read_answers(out)
     assert {one.output for one in found if one.method == "generation"} == {"C"}
     scored = [one.log_likelihoods for one in found if one.method == "log-likelihood"]
-    assert scored == [(-2.0, -3.0, -1.0, -4.0, -5.0)] * 2
-    report = json.loads((out / "report" / "report.json").read_bytes())
-    assert {entry["system"] for entry in report["entries"]} == {"model-q4.gguf"}
+    assert scored == [(-2.0, -3.0, -1.0, -4.0, -5.0)] * 3
 
 
 def test_without_llama_server_it_is_said_how_to_get_it(tmp_path, monkeypatch, synthetic_folder):
