@@ -6,6 +6,7 @@ const STATES = [
 ];
 const LINES = 50;
 let page = 0;
+let chosen = []; // what the filters leave; a page is a part of it
 let pair = null; // one cell of a confusion table: benchmark, who, gold, read
 const searchTexts = new WeakMap();
 
@@ -75,7 +76,7 @@ function chosenItems() {
   const state = find("filter-state").value;
   const tag = find("filter-tag").value;
   const search = folded(find("filter-words").value.trim());
-  const chosen = [];
+  const found = [];
   for (const benchmark of shownBenchmarks()) {
     for (const item of benchmark.items) {
       if (tag && item.tag !== tag) continue;
@@ -84,21 +85,25 @@ function chosenItems() {
       if (!answers.length || !isOf(answers, state)) continue;
       if (pair && !isPair(benchmark, item, answers)) continue;
       if (search && !searchText(item).includes(search)) continue;
-      chosen.push({ benchmark, item, answers });
+      found.push({ benchmark, item, answers });
     }
   }
-  return chosen;
+  return found;
 }
 
 function showItems() {
   if (!data.benchmarks.length) return;
-  const chosen = chosenItems();
+  chosen = chosenItems();
+  showPage();
+}
+
+function showPage() {
   const nPages = Math.max(1, Math.ceil(chosen.length / LINES));
   page = Math.max(0, Math.min(page, nPages - 1));
   const shown = chosen.slice(page * LINES, (page + 1) * LINES).map(itemLine);
   find("item-list").replaceChildren(...shown);
   if (shown.length <= 3) for (const one of shown) one.open = true;
-  showCount(chosen);
+  showCount();
   find("page-number").value = String(page + 1);
   find("page-number").max = String(nPages);
   find("page-count").textContent = `/ ${count(nPages)}`;
@@ -106,7 +111,7 @@ function showItems() {
   find("page-next").disabled = page >= nPages - 1;
 }
 
-function showCount(chosen) {
+function showCount() {
   const benchmarks = shownBenchmarks();
   const total = benchmarks.reduce((sum, one) => sum + one.items.length, 0);
   const withheld = benchmarks.some((one) => one.withheld)

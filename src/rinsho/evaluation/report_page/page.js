@@ -35,7 +35,7 @@ find("open-all").addEventListener("click", () => {
   const isOpening = lines.some((one) => !one.open);
   for (const one of lines) one.open = isOpening;
 });
-const turn = (to) => { page = to; showItems(); find("items").scrollIntoView(); };
+const turn = (to) => { page = to; showPage(); find("items").scrollIntoView(); };
 find("page-back").addEventListener("click", () => turn(page - 1));
 find("page-next").addEventListener("click", () => turn(page + 1));
 find("page-number").addEventListener("change", (event) => turn(Number(event.target.value) - 1 || 0));
