@@ -1,0 +1,245 @@
+"""The server under load: overload at ten times its capacity, its overhead, and an hour of faults.
+
+    python benchmarks/serving_load.py overload WEIGHTS            # about a minute
+    python benchmarks/serving_load.py overhead WEIGHTS            # interleaved with the bare engine
+    python benchmarks/serving_load.py soak WEIGHTS --minutes 60   # leaks of memory, files, threads
+
+Each starts `rinsho serve WEIGHTS` itself and prints JSON. The client speaks HTTP by hand: it shares
+the cores with the server, and must not be what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+QUESTION = "咳嗽と発熱を主訴に受診した患者の所見を、三つの文でまとめてください。"
+
+
+@dataclass
+class Replies:
+    """What came back: seconds by status, and requests that got no whole answer."""
+
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    n_tokens: int = 0
+    n_lost: int = 0
+
+    def add(self, status: int, seconds: float, body: bytes) -> None:
+        """Count a whole reply."""
+        self.seconds.setdefault(status, []).append(seconds)
+        if status == 200:
+            self.n_tokens += json.loads(body)["usage"]["completion_tokens"]
+
+
+@contextmanager
+def server(weights: Path) -> Iterator[tuple[str, int]]:
+    """Run the command; yield host and port."""
+    words = [sys.executable, "-m", "rinsho.cli", "serve", str(weights), "--port", "0"]
+    with Path("serving_load.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            while "://" not in (said := Path("serving_load.log").read_text(encoding="utf-8")):
+                if process.poll() is not None:
+                    raise SystemExit(said)
+                time.sleep(0.2)
+            host, port = said.split("://")[1].split("/")[0].rsplit(":", 1)
+            yield host, int(port)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def request_bytes(path: str, body: dict[str, Any] | None) -> bytes:
+    """Return a request; the connection ends with it."""
+    data = b"" if body is None else json.dumps(body).encode()
+    method = "GET" if body is None else "POST"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+async def ask(address: tuple[str, int], request: bytes) -> tuple[int, bytes]:
+    """Send a request; return status and body."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        writer.write(request)
+        reply = await reader.read(-1)
+    finally:
+        writer.close()
+    head, _, body = reply.partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), body
+
+
+async def timed(address: tuple[str, int], request: bytes, replies: Replies) -> None:
+    """Send a request and note how it went."""
+    started = time.perf_counter()
+    try:
+        status, body = await ask(address, request)
+    except (OSError, IndexError, ValueError):
+        replies.n_lost += 1
+        return
+    replies.add(status, time.perf_counter() - started, body)
+
+
+def chat(name: str, n_tokens: int, **more: Any) -> bytes:
+    """Return a chat request whose answer has a known length, as nearly as the model lets it."""
+    messages = [{"role": "user", "content": QUESTION}]
+    body = {"model": name, "messages": messages, "max_tokens": n_tokens, "temperature": 1.0}
+    return request_bytes("/v1/chat/completions", {**body, **more})
+
+
+async def model_name(address: tuple[str, int]) -> str:
+    """Return the name that requests have to give."""
+    _, body = await ask(address, request_bytes("/v1/models", None))
+    return str(json.loads(body)["data"][0]["id"])
+
+
+async def closed_loop(
+    address: tuple[str, int], request: bytes, n_clients: int, seconds: float
+) -> Replies:
+    """Let so many clients ask again and again."""
+    replies, end = Replies(), time.perf_counter() + seconds
+
+    async def client() -> None:
+        while time.perf_counter() < end:
+            await timed(address, request, replies)
+
+    await asyncio.gather(*(client() for _ in range(n_clients)))
+    return replies
+
+
+async def overload(address: tuple[str, int], seconds: float, n_tokens: int) -> dict[str, Any]:
+    """Measure the capacity, then send ten times as many requests, whether answered or not."""
+    request = chat(await model_name(address), n_tokens)
+    await closed_loop(address, request, 16, min(5, seconds))
+    full, started = await closed_loop(address, request, 16, seconds), time.perf_counter()
+    rate = len(full.seconds.get(200, [])) / seconds
+    replies, sent = Replies(), []
+    while (elapsed := time.perf_counter() - started) < seconds:
+        for _ in range(int(elapsed * rate * 10) - len(sent)):
+            sent.append(asyncio.create_task(timed(address, request, replies)))
+        await asyncio.sleep(0.002)
+    tokens_at_end = replies.n_tokens
+    await asyncio.gather(*sent)
+    refused = sorted(x for status, all_ in replies.seconds.items() if status != 200 for x in all_)
+    return {
+        "capacity_requests_per_s": rate,
+        "full_tokens_per_s": full.n_tokens / seconds,
+        "overload_tokens_per_s": tokens_at_end / seconds,
+        "sent": len(sent),
+        "by_status": {status: len(all_) for status, all_ in replies.seconds.items()},
+        "lost": replies.n_lost,
+        "rejection_ms": {
+            name: refused[min(len(refused) - 1, int(len(refused) * share))] * 1000
+            for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+            if refused
+        },
+    }
+
+
+async def overhead(
+    address: tuple[str, int], weights: Path, n_rounds: int, n_tokens: int
+) -> dict[str, float]:
+    """Time the same answer through the server and by the bare engine, one after the other."""
+    from rinsho.corpus.document import Message
+    from rinsho.generation.decoder_model import load_language_model
+    from rinsho.generation.language_model import Sampling
+    from rinsho.generation.reply import reply
+
+    model = load_language_model(weights)
+    messages, ratios = [Message("user", QUESTION)], list[float]()
+    for seed in range(n_rounds):
+        started = time.perf_counter()
+        sampling = Sampling(max_new_tokens=n_tokens, temperature=1.0, seed=seed)
+        text = "".join(piece.text for piece in reply(model, messages, sampling))
+        middle = time.perf_counter()
+        _, body = await ask(address, chat(model.name, n_tokens, seed=seed))
+        ended = time.perf_counter()
+        assert json.loads(body)["choices"][0]["message"]["content"] == text
+        ratios.append((ended - middle) / (middle - started) - 1)
+    return {"median_overhead": statistics.median(ratios), "rounds": n_rounds}
+
+
+async def soak(address: tuple[str, int], minutes: float, seed: int) -> dict[str, Any]:
+    """Mix answers, notes, clients that leave or do not read, and garbage; watch the process."""
+    name, rng, kinds = await model_name(address), random.Random(seed), Counter[str]()
+    end, gauges = time.perf_counter() + minutes * 60, list[dict[str, float]]()
+    note = request_bytes("/v1/extract", {"text": "発熱と咳嗽。肺炎なし。" * 50})
+
+    async def one() -> None:
+        kind = rng.choice(["chat", "stream", "leave", "stall", "garbage", "half", "note"])
+        kinds[kind] += 1
+        try:
+            if kind in ("chat", "note"):
+                await ask(address, note if kind == "note" else chat(name, rng.randint(1, 40)))
+                return
+            reader, writer = await asyncio.open_connection(*address)
+            if kind == "garbage":
+                writer.write(rng.randbytes(rng.randint(1, 4_000)))
+            elif kind == "half":
+                writer.write(note[: rng.randint(1, len(note) - 1)])
+            else:
+                writer.write(chat(name, 100, stream=True))
+                await reader.read(rng.randint(1, 2_000))
+            if kind == "stall":
+                await asyncio.sleep(rng.random() * 5)
+            if kind == "stream":
+                await reader.read(-1)
+            writer.transport.abort()
+        except OSError:
+            kinds["refused"] += 1
+
+    async def client() -> None:
+        while time.perf_counter() < end:
+            await one()
+
+    async def watch() -> None:
+        while time.perf_counter() < end:
+            await asyncio.sleep(min(10, minutes * 6))
+            _, body = await ask(address, request_bytes("/metrics", None))
+            lines = [line.split() for line in body.decode().splitlines() if line[0] != "#"]
+            wanted = ("rinsho_resident_memory_bytes", "rinsho_open_files", "rinsho_threads")
+            gauges.append({name: float(value) for name, value in lines if name in wanted})
+
+    await asyncio.gather(watch(), *(client() for _ in range(24)))
+    half = len(gauges) // 2
+    parts = (gauges[len(gauges) // 10 : half], gauges[half:])
+    middle = {k: [statistics.median(g[k] for g in part) for part in parts] for k in gauges[0]}
+    return {"sent": dict(kinds), "medians_of_both_halves": middle, "last": gauges[-1]}
+
+
+def main() -> None:
+    """Read the command line and print what was measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=["overload", "overhead", "soak"])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=20)
+    given = parser.parse_args()
+    with server(given.weights) as address:
+        if given.what == "overload":
+            result: dict[str, Any] = asyncio.run(overload(address, given.seconds, given.tokens))
+        elif given.what == "overhead":
+            found = overhead(address, given.weights, given.rounds, given.tokens)
+            result = dict(asyncio.run(found))
+        else:
+            result = asyncio.run(soak(address, given.minutes, seed=0))
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
