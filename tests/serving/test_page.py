@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -427,3 +428,24 @@ def test_the_model_card_is_one_click_away(
             assert page.locator("#card-text").text_content() == "# card\n<b>scores</b>"
             page.keyboard.press("Escape")
             expect(page.locator("#card")).to_be_hidden()
+
+
+def test_no_wcag_rule_is_broken_on_any_screen(browser: Browser, url: str) -> None:
+    context = browser.new_context(bypass_csp=True)  # the checker is a script from outside
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#engine")).not_to_be_empty()
+    extract(page, CLINICAL)
+    page.locator("mark").first.click()
+    axe = resources.files("axe_playwright_python") / "axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    tags = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']"
+    for job in ("extract", "deidentify", "document", "draft", "batch"):
+        open_job(page, job)
+        if job == "draft":
+            page.locator("#draft-notes").fill(CLINICAL)
+            page.locator("#draft-make").click()
+            expect(page.locator("#draft-sections li").first).to_be_visible()
+        found = page.evaluate(f"axe.run({{runOnly: {tags}}}).then((r) => r.violations)")
+        assert [one["id"] for one in found] == [], job
+    context.close()

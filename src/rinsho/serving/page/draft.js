@@ -14,7 +14,7 @@ export function setUpDrafting(state, texts) {
     button.type = "button";
     button.className = "source";
     button.textContent = `[${note}:${line}]`;
-    button.ariaLabel = texts().source(note, line);
+    button.title = texts().source(note, line);
     button.addEventListener("click", () => {
       // The place of the line in the box: whole notes before it, and what separates them.
       const area = get("draft-notes");
