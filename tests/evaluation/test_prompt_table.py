@@ -86,3 +86,16 @@ def test_a_table_is_csv_and_markdown_whatever_its_label():
     lines = to_markdown(tables).splitlines()
     assert lines[0].startswith('=1+1 \\| "x" y, igakuqa, ja, n = 50')
     assert sum(line.startswith("|") for line in lines) == 5
+
+
+def test_what_did_not_fit_is_wrong_though_silence_scores_there():
+    name = "legacy-igakuqa-ja/alpaca"
+    loaded = LoadedBenchmark(describe_benchmark(name), ITEMS, hash_items(ITEMS), False)
+    silent = [(one, Answer(name, one.id, "official", "")) for one in ITEMS]
+    unasked = [(one, Answer(name, one.id, "official", "", is_too_long=True)) for one in ITEMS]
+    tables = [
+        prompt_tables([score_entry("x", loaded, "official", pairs)], seed=0, n_draws=9)[0]
+        for pairs in (silent, unasked)
+    ]
+    assert [table.cells[0].accuracy.value for table in tables] == [0.2, 0.0]
+    assert [table.cells[0].n_too_long for table in tables] == [0, 50]

@@ -19,8 +19,8 @@ from rinsho.evaluation.scoring import ScoredEntry
 from rinsho.evaluation.variants import split_name
 
 # T templates, R rows, D draws
-_HEAD = ("system", "questions", "language", "template", "n", "gestalt_accuracy", "low", "high",
-         "exact_match", "exact_low", "exact_high")  # fmt: skip
+_HEAD = ("system", "questions", "language", "template", "n", "too_long", "gestalt_accuracy",
+         "low", "high", "exact_match", "exact_low", "exact_high")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class PromptCell:
     template: str
     accuracy: Estimate  # by gestalt similarity, the harness's own
     exact_match: Estimate
+    n_too_long: int  # questions that did not fit the context: wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def _table(
                 of(name, next(one for one in entry.official if one.name == name))
                 for name in ("accuracy", "exact_match")
             ),
+            n_too_long=sum(row.answer.is_too_long for row in entry.rows),
         )
         for template, entry in by_template.items()
     )
@@ -128,8 +130,9 @@ def to_csv(tables: Sequence[PromptTable]) -> str:
         for cell in table.cells:
             figures = (cell.accuracy, cell.exact_match)
             numbers = [f"{x:.6f}" for one in figures for x in (one.value, one.low, one.high)]
-            place = (table.system, table.questions, table.language, cell.template, table.n_items)
-            writer.writerow([_plain(str(one)) for one in place] + numbers)
+            place = (table.system, table.questions, table.language, cell.template)
+            counts = [str(table.n_items), str(cell.n_too_long)]
+            writer.writerow([_plain(one) for one in place] + counts + numbers)
     return text.getvalue()
 
 
@@ -148,14 +151,15 @@ def _markdown(table: PromptTable) -> str:
     lines = [
         f"{label}, {table.questions}, {table.language}, n = {table.n_items}",
         "",
-        "| template | gestalt accuracy % | exact match % |",
-        "|---|---|---|",
+        "| template | gestalt accuracy % | exact match % | too long |",
+        "|---|---|---|---|",
         *(
-            f"| {cell.template} | {_percent(cell.accuracy)} | {_percent(cell.exact_match)} |"
+            f"| {cell.template} | {_percent(cell.accuracy)} | {_percent(cell.exact_match)} "
+            f"| {cell.n_too_long} |"
             for cell in table.cells
         ),
-        f"| mean of the templates | {_percent(table.mean)} | |",
-        f"| spread: {table.best} less {table.worst} | {_percent(table.spread)} | |",
+        f"| mean of the templates | {_percent(table.mean)} | | |",
+        f"| spread: {table.best} less {table.worst} | {_percent(table.spread)} | | |",
         "",
     ]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rinsho.evaluation.answer_record import Answer, Method
@@ -142,7 +142,7 @@ def _protocol_metrics(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> tup
     marked = [
         ExamRow(
             row.item,
-            protocol.is_right(row.item, row.answer.output),
+            _is_right_as(protocol.is_right, row),
             protocol.chosen(row.answer.output) if protocol.chosen else (),
         )
         for row in rows
@@ -151,10 +151,14 @@ def _protocol_metrics(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> tup
     metrics = exam_metrics(marked, _marks(loaded, rows), leaves_out=False)
     further = (protocol.also_marked or {}).items()
     shares = [
-        mean(name, [is_right(row.item, row.answer.output) for row in rows])
-        for name, is_right in further
+        mean(name, [_is_right_as(is_right, row) for row in rows]) for name, is_right in further
     ]
     return (*metrics, *shares)
+
+
+def _is_right_as(grader: Callable[[Item, str], bool], row: ScoredRow) -> bool:
+    """Mark by a published rule; what was not asked is wrong, though silence may score there."""
+    return not row.answer.is_too_long and grader(row.item, row.answer.output)
 
 
 def _marks(loaded: LoadedBenchmark, rows: Sequence[ScoredRow]) -> PassMarks | None:
