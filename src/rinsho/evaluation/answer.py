@@ -145,29 +145,30 @@ def answer(
     folders = tuple(open_folder(path, "collect", "synthesize") for path in documents)
     sources = Sources(data, folders, noncommercial)
     with contextlib.ExitStack() as stack:
-        endpoint = None
-        if config.engine == "endpoint":
-            endpoint = stack.enter_context(
-                _reach(config, opened, allow_remote=allow_remote, is_private=sources.is_private)
-            )
+
+        def open_endpoint() -> Endpoint:
+            is_private = sources.is_private
+            way = _reach(config, opened, allow_remote=allow_remote, is_private=is_private)
+            return stack.enter_context(way)
+
+        # An address is checked before anything else; a GGUF file is loaded once it is needed.
+        has_address = config.engine == "endpoint" and config.endpoint is not None
+        endpoint = open_endpoint() if has_address else None
         loaded = tuple(load_benchmark(name, sources) for name in expand_names(config.benchmarks))
         work = _Work(config, loaded, opened, folders, None if sources.is_private else cache)
         questions = _questions(config, loaded)
         inputs: dict[str, Any] = {"documents": folders, "benchmarks": hash_benchmarks(loaded)}
         inputs |= _model_inputs(config, opened)
-        if endpoint is not None:
-            plan = plan_endpoint(endpoint, questions, config.thinking)
-        elif config.engine == "model":
-            assert opened is not None
-            plan = plan_local(questions, opened, config.thinking)
-        else:
-            plan = Plan(questions)
+        plan = plan_local(questions, opened, config.thinking) if config.engine == "model" else None
         opening = new_folder(out, stage="answer", config=config, inputs=inputs, can_resume=True)
         folder = stack.enter_context(opening)
         stack.enter_context(_computing(config, folder))
-        if endpoint is not None:
+        if config.engine == "endpoint":
+            endpoint = endpoint or open_endpoint()
+            plan = plan_endpoint(endpoint, questions, config.thinking)
             answers = _ask_endpoint(work, endpoint, plan, folder)
         else:
+            plan = plan or Plan(questions)
             answers = _ask(work, plan, folder)
         _write(work, folder, plan, answers)
     assert folder.manifest is not None
@@ -188,8 +189,6 @@ class _Work:
 def _reach(
     config: AnswerConfig, opened: OpenedModel | None, *, allow_remote: bool, is_private: bool
 ) -> contextlib.AbstractContextManager[Endpoint]:
-    if config.endpoint is None and not (opened and opened.is_gguf):
-        raise MissingInput(where="answer, engine endpoint", expected="endpoint.url / model.gguf")
     return reach(
         config.endpoint,
         opened,
@@ -205,7 +204,11 @@ def _model_inputs(config: AnswerConfig, opened: OpenedModel | None) -> dict[str,
     """Return what a model is, for the identity: of an endpoint, the name is all that is known."""
     if opened is None and config.engine in ("model", "tagger", "head"):
         raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
+    if config.engine == "endpoint" and config.endpoint is None and not (opened and opened.is_gguf):
+        raise MissingInput(where="answer, engine endpoint", expected="endpoint.url / model.gguf")
     if opened is not None:
+        if opened.is_gguf and config.engine != "endpoint":
+            raise ModelCannot(where=opened.name, found="GGUF", expected='engine = "endpoint"')
         return dict(opened.inputs)
     if config.endpoint is not None:
         return {"model": hashlib.sha256(config.endpoint.model.encode()).hexdigest()}

@@ -34,7 +34,7 @@ class Plan:
 
 
 def plan_local(
-    questions: Sequence[Asked], opened: OpenedModel, thinking: Literal["on", "off"] | None
+    questions: Sequence[Asked], opened: OpenedModel | None, thinking: Literal["on", "off"] | None
 ) -> Plan:
     """Decide what a model on this machine is asked.
 
@@ -44,7 +44,7 @@ def plan_local(
         ModelCannot: A conversation is asked for and there is no chat template, or nothing is left.
         TemplateRefused: Thinking is to be switched, and the template has no switch.
     """
-    assert opened.tokenizer is not None
+    assert opened is not None and opened.tokenizer is not None
     tokenizer = read_tokenizer(opened.tokenizer)
     if not tokenizer.has_chat_template and any(not q.is_text for q in questions):
         expected = "NAME@3-shot (a plain text, by log-likelihood), or a model with a chat template"
