@@ -206,6 +206,8 @@ _ROMAN_BACK = re.compile(
 
 def _roman_before_name(text: str, place: int) -> tuple[int, int] | None:
     """Read a name in Latin letters before one in kanji that is masked: Oshima Kai (大島海)."""
+    if not text[place : place + 3].lstrip().startswith("(\0"):
+        return None
     back = _ROMAN_BACK.search(text, max(0, place - 44), place)
     if not back or not all(is_roman_name(word) for word in back[0].split()):
         return None

@@ -170,7 +170,7 @@ ORGANIZATION_RULES = (
     Rule(
         "hospital",
         begins(HOSPITAL_WORDS.split()),
-        named(HOSPITAL_WORDS, NO_HOSPITAL, "機構|様|船"),
+        named(HOSPITAL_WORDS, NO_HOSPITAL, "機構|様|船|衛生|医師|技工"),
         16,
     ),
     Rule(
