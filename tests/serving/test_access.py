@@ -134,7 +134,7 @@ def test_only_the_proxy_is_believed_who_signed_in(
     for proxies, status in ((("127.0.0.1",), 200), (("10.0.0.5",), 401)):
         sign_in = SignIn(header="X-Remote-User", proxies=proxies)
         app = create_app(None, dictionary, protection=Protection(sign_in=sign_in))
-        with run_server(app) as address, httpx.Client(base_url=address) as client:
+        with run_server(app) as address, httpx.Client(base_url=address, timeout=60) as client:
             assert client.get("/v1/models").status_code == 401
             headers = {"X-Remote-User": "suzuki"}
             assert client.get("/v1/models", headers=headers).status_code == status
@@ -148,7 +148,7 @@ def test_a_given_host_name_is_taken_and_its_pages_only_by_its_scheme(
 ) -> None:
     origins = Origins(frozenset({"rinsho.example.test"}), ("https",))
     app = create_app(None, dictionary, protection=Protection(origins=origins))
-    with run_server(app) as address, httpx.Client(base_url=address) as client:
+    with run_server(app) as address, httpx.Client(base_url=address, timeout=60) as client:
 
         def status(**headers: str) -> int:
             return client.get("/v1/models", headers=headers).status_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -437,3 +438,41 @@ def test_a_full_queue_answers_429_and_the_others_get_their_answers(
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "S004")
         assert found.status_code == 200  # notes do not wait for chats
         assert model.is_stopped.wait(timeout=60)
+
+
+class EndlessPrompt(Endless):
+    """The model, but the parts of its prompt never end; it counts them."""
+
+    n_steps = 0
+
+    def generate_steps(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[int | None]:
+        try:
+            while True:
+                self.n_steps += 1
+                self.is_begun.set()
+                yield None
+        finally:
+            self.is_stopped.set()
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__(model)
+        self.is_begun = threading.Event()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_leaves_while_the_prompt_is_read_stops_it(
+    run_server: RunServer, chat_model: LanguageModel, dictionary: Extractor, stream: bool
+) -> None:
+    model = EndlessPrompt(chat_model)
+    request = {"model": model.name, "messages": user(QUESTION), "stream": stream}
+    with run_server(create_app(model, dictionary)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        body = json.dumps(request).encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            assert model.is_begun.wait(timeout=60)
+        assert model.is_stopped.wait(timeout=60)
+        found = httpx.post(f"{address}/v1/extract", json={"text": "発熱"}, timeout=60)
+    assert found.is_success

@@ -30,6 +30,7 @@ from rinsho.serving.keys import Key, Keys, hash_key
 KEY = b"k" * 32
 MARKER = "目印患者マーカー七七七"
 ADMIN = {"Authorization": "Bearer " + "a" * 43}
+WRONG = {"Authorization": "Bearer " + "b" * 43}
 RunServer = Callable[[FastAPI], AbstractContextManager[str]]
 
 
@@ -69,7 +70,10 @@ def test_each_operation_is_a_line_with_who_what_and_which_document(
         "/v1/completions": {**chat, "prompt": MARKER, "stream": True},
         "/v1/embeddings": {"model": chat_model.name, "input": MARKER},
     }
-    with run_server(app) as address, httpx.Client(base_url=address, headers=ADMIN) as client:
+    with (
+        run_server(app) as address,
+        httpx.Client(base_url=address, headers=ADMIN, timeout=60) as client,
+    ):
         for route, body in asked.items():
             assert client.post(route, json=body).status_code == 200, route
         shown = client.get("/v1/audit").json()
@@ -201,7 +205,7 @@ def test_a_disk_that_cannot_be_written_refuses_requests_and_the_server_stays_up(
 ) -> None:
     log = AuditLog(path, KEY)
     app = create_app(None, dictionary, protection=Protection(audit=log))
-    with run_server(app) as address, httpx.Client(base_url=address) as client:
+    with run_server(app) as address, httpx.Client(base_url=address, timeout=60) as client:
         kept = os.dup(log.descriptor)
         full = os.open("/dev/full", os.O_RDWR)
         os.dup2(full, log.descriptor)
@@ -220,3 +224,15 @@ def test_a_disk_that_cannot_be_written_refuses_requests_and_the_server_stays_up(
 
 def test_an_empty_log_is_a_chain(log: AuditLog, path: Path) -> None:
     assert check_chain(path, KEY).chain == FIRST
+
+
+def test_wrong_keys_are_noted_but_cannot_fill_the_log(
+    run_server: RunServer, log: AuditLog, path: Path, dictionary: Extractor
+) -> None:
+    keys = Keys([Key(name="it", role="admin", sha256=hash_key("a" * 43))])
+    protection = Protection(sign_in=SignIn(keys=keys), audit=log)
+    with run_server(create_app(None, dictionary, protection=protection)) as address:
+        for _ in range(5):
+            assert httpx.get(f"{address}/v1/models", headers=WRONG, timeout=60).status_code == 401
+    (line,) = written(path)
+    assert (line["who"], line["operation"], line["document"]) == ("-", "refused", "n-1")

@@ -111,7 +111,7 @@ def test_tls_answers_and_plain_text_gets_nothing(
     with run_server(create_app(None, dictionary, protection=protection), reach) as url:
         assert url.startswith("https://")
         context = ssl.create_default_context(cafile=cert)
-        with httpx.Client(base_url=url, verify=context) as client:
+        with httpx.Client(base_url=url, verify=context, timeout=60) as client:
             assert client.get("/v1/models").status_code == 401
             headers = {"Authorization": f"Bearer {given}", "Origin": url}
             assert client.get("/v1/models", headers=headers).status_code == 200

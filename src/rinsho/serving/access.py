@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from rinsho.errors import KeyLimit, KeyRefused, RoleRefused
+from rinsho.errors import KeyLimit, KeyRefused, RinshoError, RoleRefused
+from rinsho.serving.audit import AuditLog
 from rinsho.serving.keys import Key, Keys, Role, is_name
 from rinsho.serving.limits import App, Receive, Scope, Send, header_of, is_loopback
 
 ADMIN_PATHS = ("/metrics", "/v1/audit")
+REFUSALS_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Access:
 
     Args:
         open_paths: What everyone may read: the page's files, which hold nothing, and the health.
+        audit: Gets a line a minute at most about requests without a right key.
         clock: Monotonic seconds.
     """
 
@@ -99,13 +103,16 @@ class Access:
         app: App,
         sign_in: SignIn,
         open_paths: frozenset[str],
+        audit: AuditLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._sign_in = sign_in
         self._open_paths = open_paths
         self._clock = clock
+        self._audit = audit
         self._uses: dict[str, _Use] = {}
+        self._n_refused, self._told_seconds = 0, -math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -120,6 +127,7 @@ class Access:
         key = self._sign_in.identify(scope)
         if key is None:
             if scope["path"] not in self._open_paths:
+                await self._note_refusal()
                 raise KeyRefused(where="Authorization")
             await self._app(scope, receive, send)
             return
@@ -127,6 +135,16 @@ class Access:
         _name_caller(scope, Caller(key.name, key.role, key.max_new_tokens))
         with self._used(key):
             await self._app(scope, receive, send)
+
+    async def _note_refusal(self) -> None:
+        """Count a request without a right key; the log is not a place to fill from outside."""
+        self._n_refused += 1
+        now = self._clock()
+        if self._audit is None or now < self._told_seconds + REFUSALS_SECONDS:
+            return
+        n_refused, self._n_refused, self._told_seconds = self._n_refused, 0, now
+        with contextlib.suppress(RinshoError):  # it is refused, written down or not
+            await self._audit.record("-", "refused", f"n-{n_refused}", "")
 
     @contextlib.contextmanager
     def _used(self, key: Key) -> Generator[None]:

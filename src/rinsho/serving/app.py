@@ -99,7 +99,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimit, limits=engines.limits)
-    app.add_middleware(Access, sign_in=protection.sign_in, open_paths=OPEN_PATHS)
+    app.add_middleware(
+        Access, sign_in=protection.sign_in, open_paths=OPEN_PATHS, audit=protection.audit
+    )
     app.add_middleware(SameOrigin, origins=protection.origins)
     # The last one added is the first to see a request.
     app.add_middleware(Envelope, metrics=engines.metrics)
