@@ -136,6 +136,7 @@ def whole(data: Path, n_workers: int) -> None:
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(cpu, 2),
         "megabytes_per_cpu_second": round(megabytes / cpu, 2),
+        "cpu_seconds_of_workers": round(children.ru_utime + children.ru_stime, 2),
         "peak_mb": round(own.ru_maxrss / 1024),
         "peak_mb_of_a_worker": round(children.ru_maxrss / 1024),
         "documents": manifest.counts["records_in"],

@@ -273,7 +273,11 @@ def _finish(
     tasks: list[ShardTask | FigureTask] = [*shards]
     if find_spec("matplotlib") is not None:  # the extra `report`; a figure is no part of what it is
         folder.keep_out_of_identity(*FIGURES)
-        tasks.insert(0, FigureTask(table, folder.path))  # it takes longer than most shards
+        figure = FigureTask(table, folder.path)
+        if workers.is_local:
+            tasks.insert(0, figure)  # it takes longer than most shards
+        else:
+            _write_one(figure)
     _write(tasks, parts, workers)
 
 
@@ -295,7 +299,9 @@ def _write(
         workers.run(tasks, _write_one, lambda n: advance(n / MIB))
 
 
-def _write_one(task: ShardTask | FigureTask, on_read: Callable[[int], None]) -> None:
+def _write_one(
+    task: ShardTask | FigureTask, on_read: Callable[[int], None] = lambda n_bytes: None
+) -> None:
     if isinstance(task, ShardTask):
         write_shard(task, on_read)
     else:

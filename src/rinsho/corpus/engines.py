@@ -58,6 +58,11 @@ class Workers:
         if self._ray is not None:
             self._ray.shutdown()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether tasks run on this machine, with the packages that are installed here."""
+        return self._engine == "local"
+
     def run(
         self,
         tasks: Sequence[Task],
