@@ -238,7 +238,7 @@ _NO_ROMAN = re.compile(
     "mily|Given|Value|Text|Code|System|Version|Device|Record|Controlled|Level|Adaptive|Servo"
     "|Drug|Intact|Exposure|Era|Safety|Reported|Centered|Ability|Health|Care|Outcome|With|Wit"
     "hout|And|Of|The|In|On|For|And|To|By|Or|Is|Was|Data|Id|Time|Group|Cohort|Table|Figure|Sa"
-    "mple|Prediction|Self|Global|Blood)"
+    "mple|Prediction|Self|Global|Blood|Number|Visit|License|Licence|Insurance|Scale|Database)"
     r"(?![A-Za-z])"
 )
 
