@@ -269,6 +269,7 @@ def test_labels_of_machines_and_forms_are_read(text: str, value: str, kind: str)
         "薬食発第0316478号の通知、委員会の検討",
         "会計は保険で12000円、血小板 250000/μL",
         "中山道は木曽を通る。小川が流れる",
+        "面談に奥様が同席。日本版modified Rankin Scale (mRS)",
     ],
 )
 def test_codes_of_things_and_words_of_laws_are_no_identifiers(text: str) -> None:

@@ -150,7 +150,7 @@ _ALONE_BEFORE_SAMA = re.compile(r"(?:^|[\s】室号長:|◆※>・●○■□(\
 def _one_kanji_called(text: str, place: int) -> tuple[int, int] | None:
     """Read a surname of one kanji that stands alone before 様: 611号室 平様."""
     back = _ALONE_BEFORE_SAMA.search(text, max(0, place - 3), place)
-    if back is None or not is_one_kanji_surname(back["name"]):
+    if back is None or back["name"] in "奥殿" or not is_one_kanji_surname(back["name"]):
         return None
     after = text[place + 1 : place + 2]
     return back.span("name") if not "一" <= after <= "龠" else None
@@ -168,7 +168,11 @@ def _in_row(text: str, place: int) -> tuple[int, int] | None:
     ('MRN446', '上田', 'シズエ', 'ウエダ', 'シズエ')
     """
     after = _NEXT_IN_QUOTES.match(text, place)
-    if after is None or NO_NAME.search(after["name"]):
+    if (
+        after is None
+        or after["name"] in ("男", "女", "男性", "女性")
+        or NO_NAME.search(after["name"])
+    ):
         return None
     if text[place - 2 : place - 1] == "\0":
         is_kana = "ぁ" <= after["name"][0] <= "ヶ" and not NO_KATAKANA_NAME.search(after["name"])
