@@ -67,7 +67,7 @@ def show_data(
     from rinsho.runfile import nearest
 
     datasets = {dataset.name: dataset for dataset in read_catalog()}
-    if name in BENCHMARKS or name.startswith(("own/", "split/")):
+    if name.partition("@")[0] in BENCHMARKS or name.startswith(("own/", "split/")):
         shown = _benchmark(name, data)
     elif (dashed := name.replace("_", "-")) in datasets:
         shown = _full(datasets[dashed], data)
