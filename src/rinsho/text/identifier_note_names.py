@@ -87,7 +87,7 @@ def _says_who(text: str, place: int) -> tuple[int, int] | None:
 
 
 _UNIT = re.compile(
-    r"(?:事務|受付|窓口|連携室|相談室|医事課|係|救急隊|チーム|クラーク|秘書|交換|守衛|欠席|出席|オブザーバー|委員|同席|参加)\Z"
+    r"(?:事務|受付|窓口|連携室|相談室|医事課|係|救急隊|チーム|クラーク|秘書|交換|守衛|欠席|出席|センター|ステーション|事業所|オブザーバー|委員|同席|参加)\Z"
 )
 _BESIDE_UNIT = re.compile(
     rf"[ :]{{1,3}}(?P<name>(?:{NAME_KANJI}){{1,6}})(?=[\s、。/|・)」\0]|$|委員|さん|様)"
@@ -233,7 +233,7 @@ NOTE_NAME_RULES = (
     Rule("name", (Begin("で", "すご", "", _KANJI), Begin("と", "申い", "", _KANJI)), _says_who, 24),
     Rule(
         "name",
-        (Begin(" :", _KANJI + " ", "", "務付口室課係隊ムク書換衛席ー員加"),),
+        (Begin(" :", _KANJI + " ", "", "務付口室課係隊ムク書換衛席ー員加所ン"),),
         _beside_unit,
         24,
     ),
