@@ -91,6 +91,8 @@ def use(client: Any, name: str) -> dict[str, Any]:
         ("/v1/extract", {"text": MARKER, "id": MARKER}),
         ("/v1/deidentify", {"text": MARKER}),
         ("/v1/codes", {"text": MARKER}),
+        ("/v1/ask", {"text": MARKER, "question": MARKER}),
+        ("/v1/draft", {"notes": [MARKER]}),
         ("/v1/chat/completions", chat),
         ("/v1/chat/completions", {**chat, "stream": True, "user": MARKER}),
         ("/v1/completions", prompt),

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,10 +67,14 @@ def test_each_operation_is_a_line_with_who_what_and_which_document(
         "/v1/extract": {"text": MARKER, "id": "case-1"},
         "/v1/deidentify": {"text": MARKER, "id": MARKER},
         "/v1/codes": {"text": MARKER},
+        "/v1/ask": {"text": MARKER, "question": "発熱はありますか"},
+        "/v1/draft": {"notes": [MARKER]},
         "/v1/chat/completions": {**chat, "messages": messages, "metadata": {"document_id": "d"}},
         "/v1/completions": {**chat, "prompt": MARKER, "stream": True},
         "/v1/embeddings": {"model": chat_model.name, "input": MARKER},
     }
+    posts = {r.path for r in app.routes if isinstance(r, APIRoute) and "POST" in r.methods}
+    assert posts == {*asked, "/v1/batch"}  # each line of a batch is a line of the log
     with (
         run_server(app) as address,
         httpx.Client(base_url=address, headers=ADMIN, timeout=60) as client,
@@ -79,14 +84,15 @@ def test_each_operation_is_a_line_with_who_what_and_which_document(
         shown = client.get("/v1/audit").json()
     lines = written(path)
     assert [line["operation"] for line in lines] == [
-        "extract", "deidentify", "codes", "chat", "completion", "embeddings", "audit",
+        "extract", "deidentify", "codes", "ask", "draft", "chat", "completion", "embeddings",
+        "audit",
     ]  # fmt: skip
     assert {line["who"] for line in lines} == {"it"}
-    assert [line["n"] for line in lines] == list(range(1, 8))
-    assert (lines[0]["document"], lines[3]["document"]) == ("case-1", "d")
+    assert [line["n"] for line in lines] == list(range(1, 10))
+    assert (lines[0]["document"], lines[5]["document"]) == ("case-1", "d")
     assert shown["lines"] == lines
     hashed = document_id(KEY, None, MARKER)
-    assert lines[1]["document"] == lines[2]["document"] == lines[4]["document"] == hashed
+    assert lines[1]["document"] == lines[2]["document"] == lines[6]["document"] == hashed
     assert MARKER not in path.read_text() and json.dumps(MARKER) not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     assert check_chain(path, KEY) == log.head

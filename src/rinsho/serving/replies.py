@@ -22,6 +22,7 @@ from rinsho.errors import (
     ModelCannot,
     ModelUnknown,
     NoModel,
+    NothingToRead,
     OriginRefused,
     RequestTooLarge,
     RinshoError,
@@ -29,6 +30,7 @@ from rinsho.errors import (
     RouteUnknown,
     SequenceTooLong,
     ServerFault,
+    TemplateRefused,
     TextTooLong,
 )
 
@@ -38,6 +40,8 @@ STATUS: dict[type[RinshoError], int] = {
     ConstraintRefused: 400,
     InvalidValue: 400,
     ModelCannot: 400,
+    NothingToRead: 400,
+    TemplateRefused: 400,
     KeyRefused: 401,
     OriginRefused: 403,
     RoleRefused: 403,
