@@ -86,7 +86,7 @@ def test_a_pair_head_learns_whether_two_notes_are_about_one_disease(
                     yield {**texts, "value": 5.0 * (disease == other), "group": f"{disease}{n}"}
 
     path = write(tmp_path / "pairs.jsonl", pairs())
-    manifest = finetune(a_config(path, n_steps=100), base=weights, out=tmp_path / "pair")
+    manifest = finetune(a_config(path, n_steps=200), base=weights, out=tmp_path / "pair")
     assert manifest.identity.config["form"] == "pair"
     assert manifest.counts["pearson"] > 0.6
     assert engine_of(tmp_path / "pair") == "head"
