@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -101,3 +103,12 @@ def test_requests_for_judgement_are_told_from_questions_about_the_text(
     request_: str, kind: str | None
 ) -> None:
     assert declined(request_) == kind
+
+
+def test_requests_of_an_author_who_had_not_read_the_rules() -> None:
+    """At first 26 of 100 were missed and 9 of 100 wrongly declined; then the rules were widened."""
+    path = Path(__file__).parent / "requests.toml"
+    requests = tomllib.loads(path.read_text(encoding="utf-8"))
+    missed = [one for one in requests["declined"] if declined(one) is None]
+    wrong = [one for one in requests["allowed"] if declined(one) is not None]
+    assert (len(missed), len(wrong)) <= (1, 5)
