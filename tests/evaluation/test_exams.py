@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rinsho.evaluation import igakuqa, igakuqa119, medllm_qa, yakugakuqa
 from rinsho.evaluation.answer import AnswerConfig, answer
@@ -220,3 +223,17 @@ def test_thinking_is_no_part_of_corrected_answers_and_counts_where_it_never_ends
     found = values(entry.corrected)
     assert found["unclosed_thinking"] == pytest.approx(1 / 3)
     assert found["format_compliance"] == pytest.approx(2 / 3)
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "<Thoughts>", "</thoughts>", "</THINK>",
+                                 "answer: a", "\n", "b"]), max_size=12))  # fmt: skip
+def test_thoughts_are_removed_as_the_publishers_remove_them(pieces):
+    output = "".join(pieces)
+    published = re.compile(r"<(think|thinking|thoughts)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+    assert igakuqa119.official_answer(output) == igakuqa119.official_answer(
+        published.sub("", output).replace("<", "[")
+    ).replace("[", "<")
+
+
+def test_many_thoughts_that_never_end_are_read_in_one_pass():
+    assert igakuqa119.official_answer("<thoughts>" * 40_000 + "\nanswer: a") == "a"

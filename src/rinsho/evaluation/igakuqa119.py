@@ -111,7 +111,7 @@ SYSTEM = (
     "- 問題に関連しない余計な文は書かず、指定のキー(answer, confidence, explanation)を上記の出力に"
     "従って厳密に出力する。\n"
 )
-_THOUGHT = re.compile(r"<(think|thinking|thoughts)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"<(think|thinking|thoughts)>", re.IGNORECASE)
 
 
 def official_messages(item: Item, items: tuple[Item, ...] = ()) -> tuple[Message, ...]:
@@ -128,9 +128,25 @@ def official_answer(output: str) -> str:
     >>> official_answer("<think>b</think>Answer: A, C\\nconfidence: 0.9")
     'a, c'
     """
-    lines = _THOUGHT.sub("", output).strip().lower().split("\n")
+    lines = _without_thoughts(output).strip().lower().split("\n")
     answers = [line.strip() for line in lines if line.strip().startswith("answer:")]
     return answers[-1].replace("answer:", "").strip() if answers else ""
+
+
+def _without_thoughts(output: str) -> str:
+    """Remove each closed block; a kind that is closed nowhere below is looked for once."""
+    kept, at, open_kinds = list[str](), 0, set[str]()
+    for tag in _THOUGHT.finditer(output):
+        kind = tag.group(1)
+        if tag.start() < at or kind in open_kinds:
+            continue
+        end = re.compile(f"</{kind}>", re.IGNORECASE).search(output, tag.end())
+        if end is None:
+            open_kinds.add(kind)
+            continue
+        kept.append(output[at : tag.start()])
+        at = end.end()
+    return "".join(kept) + output[at:]
 
 
 def official_is_right(item: Item, output: str) -> bool:
