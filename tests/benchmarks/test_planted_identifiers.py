@@ -19,17 +19,18 @@ HALVES = tuple(
     for half in ("dev", "dev2", "dev3", "dev4", "dev5", "test")
     if (FOLDER / "forms" / half).is_dir()
 )
-APART = [half for half in HALVES if half != "dev4"]  # broad: it may name what another half names
+# dev4 is broad, test is typed from knowledge: both may name what another half names.
+APART = [half for half in HALVES if half not in ("dev4", "test")]
 DASHES = dict.fromkeys(map(ord, "ー‐−–―─〜～~"), "-")
 KANJI_DIGITS = str.maketrans("〇一二三四五六七八九", "0123456789")
 SHAPES = {
-    "postal_code": r"\d{3}[-の]?\d{4}",
+    "postal_code": r"\d\|?\d\|?\d[-の]?\d\|?\d\|?\d\|?\d",
     "phone": r"\+?[\d()_./・、局番の+-]+",
     "mail": r"[^@]+@[a-z.-]+\.(jp|com|org|net)",
-    "url": r"((https?|h(xx|\*\*)ps?|ttps?|ftp)://|www\.|[a-z]+\.)\S+",
-    "license_number": r"\d{12}",
+    "url": r"((https?|h(xx|\*\*)ps?|ttps?|ftp)://|www\.|[a-z0-9-]+\.)\S+",
+    "license_number": r"\d(\|?\d){11}",
     "passport_number": r"[a-z]{1,2}\d{7,8}[a-z]?",
-    "my_number": r"\d{4}([.の|-]?)\d{4}\1\d{4}|\d(\|\d){11}",
+    "my_number": r"\d{4}([.の|、-]?)\d{4}\1\d{4}|\d(\|\d){11}",
     "record_number": r"[a-z]*[a-zの\d-]*\d",
     "device_number": r"[a-z0-9()+/$-]+",
 }
@@ -41,7 +42,7 @@ def plain(value, kind):
     if kind in ("postal_code", "phone", "my_number", "license_number"):
         folded = folded.translate(KANJI_DIGITS)
     if kind == "mail":
-        folded = re.sub(r"[\[(]at[\])]|☆", "@", folded)
+        folded = re.sub(r"[\[(]at[\])]|☆|アットマ-ク", "@", folded)
     return re.sub(r"\s", "", folded).lower()
 
 
@@ -111,8 +112,9 @@ def test_the_halves_share_no_source_and_no_person_or_place(bench):
         tokens[half] = set(re.findall(r"https?://[^\s;,]+|[\w-]+/[\w.-]+", sources))
         pools[half] = bench["planted"].read_forms(half).pools
         assert {group["kind"] for group in groups} == set(bench["planted"].KINDS)
-    for one, other in (*combinations(APART, 2), ("dev4", HALVES[-1])):
+    for one, other in combinations([half for half in HALVES if half != "dev4"], 2):
         assert not tokens[one] & tokens[other]
+    for one, other in combinations(APART, 2):
         for key in ("families", "givens", "places"):
             values = (
                 {tuple(value) for value in getattr(pools[half], key)} for half in (one, other)
