@@ -24,6 +24,8 @@ from rinsho.evaluation.medllm_qa import MEDLLM_QA
 from rinsho.evaluation.nursing_ner import NURSING_NER
 from rinsho.evaluation.own_benchmark import PREFIX, read_own
 from rinsho.evaluation.sogocheck import SOGOCHECK
+from rinsho.evaluation.split_folder import PREFIX as SPLIT
+from rinsho.evaluation.split_folder import describe_split
 from rinsho.evaluation.texts import TEXTS
 from rinsho.evaluation.variants import expand_variant, join_name, split_name, vary
 from rinsho.evaluation.yakugakuqa import YAKUGAKUQA
@@ -114,8 +116,8 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
     """Return one benchmark: what it is, its license, what it needs.
 
     Args:
-        name: Its name; `own/NAME` is described in the data folder; a word after an @ names a
-            variant: other orders of the options, demonstrations.
+        name: Its name; `own/NAME` and `split/NAME` are described in the data folder; a word after
+            an @ names a variant: other orders of the options, demonstrations.
         sources: Where to look for that description.
 
     Raises:
@@ -126,6 +128,8 @@ def describe_benchmark(name: str, sources: Sources | None = None) -> Benchmark:
         return vary(describe_benchmark(base, sources), variant)
     if name.startswith(PREFIX):
         return read_own(name, sources or Sources())
+    if name.startswith(SPLIT):
+        return describe_split(name, sources or Sources())
     if name not in BENCHMARKS:
         raise UnknownBenchmark(found=name, expected=nearest(name, [*BENCHMARKS, *GROUPS]))
     return BENCHMARKS[name]
