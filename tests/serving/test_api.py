@@ -428,7 +428,7 @@ def test_a_full_queue_answers_429_and_the_others_get_their_answers(
     run_server: RunServer, chat_model: LanguageModel, dictionary: Extractor
 ) -> None:
     model = Endless(chat_model)
-    app = create_app(model, dictionary, Limits(max_waiting=0))
+    app = create_app(model, dictionary, Limits(max_waiting=0, max_running=1))
     request = {"model": model.name, "messages": user(QUESTION), "stream": True}
     with run_server(app) as address, httpx.Client(base_url=address, timeout=60) as client:
         with client.stream("POST", "/v1/chat/completions", json=request) as reply:
