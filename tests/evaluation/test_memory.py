@@ -82,7 +82,7 @@ def test_a_model_that_learned_the_file_prefers_the_order_of_its_options(learned,
 def test_a_model_that_learned_the_file_goes_on_with_its_questions(learned, fresh):
     found, chance = complete_questions(learned, ITEMS), complete_questions(fresh, ITEMS)
     assert found.n_items == len(ITEMS)
-    assert found.n_exact >= 4
+    assert found.n_exact >= 3
     assert set(found.exact) <= {item.id for item in ITEMS}
     assert chance.n_exact == 0
     assert chance.mean_longest < 0.5 < found.mean_longest

@@ -149,7 +149,7 @@ def test_an_item_of_the_benchmarks_own_form_does_not_say_it() -> None:
 
 def test_orders_and_templates_stand_in_tables_and_labels_are_escaped() -> None:
     half = Estimate(0.5, 0.4, 0.6, 10, 10)
-    cell = PromptCell("<alpaca>", half, half)
+    cell = PromptCell("<alpaca>", half, half, 0)
     table = PromptTable("<b>", "igakuqa", "ja", 10, (cell,), half, half, "<alpaca>", "<alpaca>")
     entry = summarize_entry(scored("jmed-llm/jmmlu-med", ["A"] * 6), "model", 0, 5)
     order = OrderSummary(1, half, 0, {"A": 3, "B": 7}, {"A": 10})
