@@ -286,6 +286,7 @@ def test_amounts_may_be_left_out_only_with_lists() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.campaign
 def test_identifiers_of_the_published_lists_stand_beside_a_name(data_folder: Path) -> None:
     step = read_run_file(Path(__file__).parents[2] / "runs" / "textbooks.toml").step("synthesize")
     assert isinstance(step.config, SynthesizeConfig)

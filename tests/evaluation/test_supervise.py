@@ -184,6 +184,7 @@ def test_an_encoder_learns_choices_and_is_the_same_for_a_seed(bert_folder):
     assert [say(again, item) for item in items] == [say(engine, item) for item in items]
 
 
+@pytest.mark.campaign
 def test_an_encoder_marks_entities_in_texts_longer_than_it_sees(bert_folder):
     settings = EncoderSettings(n_epochs=8, batch_rows=4, learning_rate=3e-3)
     engine = fit_encoder(bert_folder, NOTES, 0, settings)

@@ -262,6 +262,7 @@ def test_two_ranks_go_on_with_the_checkpoint_of_one_process(
     assert_close(run.out, unbroken.out)
 
 
+@pytest.mark.campaign
 def test_a_signal_to_one_rank_stops_all_behind_one_step(
     unbroken: Training, text_tokens: Path, tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def unbroken(text_tokens: Path, long_config: PretrainConfig) -> Path:
     return out
 
 
+@pytest.mark.campaign
 def test_a_killed_run_gives_the_bytes_of_an_unbroken_one(
     unbroken: Path, text_tokens: Path, long_config: PretrainConfig, tmp_path: Path
 ) -> None:
