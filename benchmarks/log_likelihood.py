@@ -1,8 +1,8 @@
 """Log-likelihoods of choices: rinsho against lm-evaluation-harness, the same model and questions.
 
-    python -m venv --system-site-packages /tmp/peers && /tmp/peers/bin/pip install lm-eval
-    RINSHO_DATA=DIR /tmp/peers/bin/python benchmarks/log_likelihood.py --shape tiny --items 200
-    RINSHO_DATA=DIR /tmp/peers/bin/python benchmarks/log_likelihood.py --shape 100m --items 24
+    python -m venv --system-site-packages PEERS && PEERS/bin/pip install lm-eval
+    RINSHO_DATA=DIR PEERS/bin/python benchmarks/log_likelihood.py --shape tiny --items 200
+    RINSHO_DATA=DIR PEERS/bin/python benchmarks/log_likelihood.py --shape 100m --items 24
 
 Both get texts: JMED-LLM's instruction, as it stands before every question there, a question of
 JMMLU (medical) or, without the data folder, of the embedded lexicon, and its choices as letters or

@@ -70,3 +70,22 @@ def print_json(value: object) -> None:
         return one.model_dump() if isinstance(one, BaseModel) else str(one)
 
     print(json.dumps(value, ensure_ascii=False, default=plain))
+
+
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="auto, fp32, bf16, or int4: an eighth of fp32's memory")
+]
+
+
+def checked_precision(value: str) -> Any:
+    """Return a known precision.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    from rinsho.errors import InvalidValue
+
+    known = ("auto", "fp32", "bf16", "int4")
+    if value not in known:
+        raise InvalidValue(where="--precision", found=value, expected=" / ".join(known))
+    return value

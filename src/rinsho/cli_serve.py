@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rinsho.cli_options import DataOption
+from rinsho.cli_options import DataOption, PrecisionOption, checked_precision
 
 server = typer.Typer()
 USE = "Use a model"
@@ -46,6 +46,7 @@ def serve(
     master: Annotated[
         list[Path] | None, typer.Option("--master", help="as for `rinsho codes` (repeatable)")
     ] = None,
+    precision: PrecisionOption = "auto",
     data: DataOption = None,
 ) -> None:
     """Serve an OpenAI-compatible API and a web page, on this machine alone.
@@ -67,7 +68,8 @@ def serve(
         trusted_proxies=tuple(trusted_proxy or ()),
         allowed_hosts=tuple(allowed_host or ()),
     )
-    serve_until_stopped(model, extractor, reach, data=data, masters=master or ())
+    checked = checked_precision(precision)
+    serve_until_stopped(model, extractor, reach, data=data, masters=master or (), precision=checked)
 
 
 @server.command("new-key", rich_help_panel=USE)

@@ -16,8 +16,10 @@ from rinsho.cli_options import (
     JsonOption,
     NoncommercialOption,
     OutOption,
+    PrecisionOption,
     RemoteOption,
     ShareOption,
+    checked_precision,
     print_json,
 )
 
@@ -34,9 +36,6 @@ FormatOption = Annotated[str, typer.Option("--format", help="auto, text, jsonl o
 EncodingOption = Annotated[str, typer.Option("--encoding", help="auto, utf-8, cp932, …")]
 TextFieldOption = Annotated[
     str, typer.Option("--text-field", help="where JSONL and CSV hold the text")
-]
-PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="auto, fp32, bf16, or int4: an eighth of fp32's memory")
 ]
 FORMATS = ("auto", "text", "jsonl", "csv")
 
@@ -421,8 +420,7 @@ def draft_letter(
 def _open_model(folder: Path, precision: str) -> LanguageModel:
     from rinsho.generation.decoder_model import load_language_model
 
-    checked = _one_of("--precision", precision, ("auto", "fp32", "bf16", "int4"))
-    return load_language_model(folder, precision=checked)
+    return load_language_model(folder, precision=checked_precision(precision))
 
 
 def _needed(option: str, value: Path | None) -> Path:

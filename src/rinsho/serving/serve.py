@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rinsho.clinical.codes import CodeIndex
     from rinsho.clinical.extract import Extractor
+    from rinsho.generation.decoder_model import ServedPrecision
     from rinsho.generation.language_model import LanguageModel
 
     Loaded = tuple[LanguageModel | None, Extractor, CodeIndex]
@@ -38,6 +39,7 @@ def serve(
     *,
     data: Path | None = None,
     masters: Sequence[Path] = (),
+    precision: ServedPrecision = "auto",
 ) -> None:
     """Serve the API and the page until Ctrl-C.
 
@@ -47,6 +49,7 @@ def serve(
         reach: Where to listen, and who gets in; None: this machine alone, port 8000.
         data: Folder with lists of codes.
         masters: TOML files that describe the user's own.
+        precision: Of the chat model, as in `load_language_model`.
 
     Raises:
         NotLoopback: Other machines would reach it, and something that protects it is missing.
@@ -64,7 +67,7 @@ def serve(
     ):
         from rinsho.serving.app import Protection, create_app
 
-        chat_model, engine, index = _load(model, extractor, data, masters)
+        chat_model, engine, index = _load(model, extractor, data, masters, precision)
         protection = Protection(sign_in, reach.origins(), audit)
         card = read_cards([folder for folder in (model, extractor) if folder is not None])
         app = create_app(chat_model, engine, index=index, protection=protection, card=card)
@@ -114,7 +117,11 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def _load(
-    model: Path | None, extractor: Path | None, data: Path | None, masters: Sequence[Path]
+    model: Path | None,
+    extractor: Path | None,
+    data: Path | None,
+    masters: Sequence[Path],
+    precision: ServedPrecision,
 ) -> Loaded:
     from rinsho.clinical.code_output import open_index
     from rinsho.clinical.extract import load_extractor
@@ -124,7 +131,8 @@ def _load(
         return None, load_extractor(extractor), index
     from rinsho.generation.decoder_model import load_language_model
 
-    return load_language_model(model), load_extractor(extractor), index
+    chat_model = load_language_model(model, precision=precision)
+    return chat_model, load_extractor(extractor), index
 
 
 def _run(app: FastAPI, listener: socket.socket, reach: Reach) -> None:
