@@ -144,6 +144,7 @@ def test_a_part_that_changed_on_the_disk_is_found(
         collect(config(sources), out=out, n_workers=1)
 
 
+@pytest.mark.campaign
 def test_another_config_makes_its_own_parts(
     sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_another_config_makes_its_own_parts(
     assert collect(config(sources), out=out, n_workers=1).identity_hash == whole.identity_hash
 
 
+@pytest.mark.campaign
 def test_limits_cut_at_the_same_document_whatever_the_workers(
     sources: list[dict[str, Any]], tmp_path: Path
 ) -> None:

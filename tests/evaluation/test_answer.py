@@ -142,6 +142,7 @@ answer(config, out=Path(out), model=Path(model), documents=[Path(documents)])
 """
 
 
+@pytest.mark.campaign
 def test_a_killed_run_goes_on_and_gives_the_same_folder(tmp_path, weights_folder, synthetic_folder):
     long = config(benchmarks=["demo-similarity"], max_items=40)
     out, unbroken = tmp_path / "answers", tmp_path / "unbroken"

@@ -47,6 +47,7 @@ def hash_of(label: str) -> int:
     return sorted([*KINDS, "test", "dose", "value"]).index(label)
 
 
+@pytest.mark.campaign
 def test_kinds_of_terms_are_drawn_apart_and_the_same_each_time(weights: Path, tmp_path: Path):
     config = DrawEmbeddingsConfig(max_terms=40)
     first = draw_embeddings(config, model=weights, out=tmp_path / "a")

@@ -175,6 +175,7 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.campaign
 def test_an_encoder_learns_choices_and_is_the_same_for_a_seed(bert_folder):
     items = [choice(n, f"{n}日目、{'高熱' if n % 2 else '平熱'}。", "BA"[n % 2]) for n in range(24)]
     settings = EncoderSettings(n_epochs=12, batch_rows=8, learning_rate=3e-3)

@@ -220,6 +220,7 @@ def test_two_ranks_end_like_one_process_within_rounding(
     assert "n_ranks" not in manifest.counts
 
 
+@pytest.mark.campaign
 def test_a_killed_rank_ends_the_run_and_the_next_one_gives_the_same_bytes(
     killed: Training, unbroken: Training, tmp_path: Path
 ) -> None:

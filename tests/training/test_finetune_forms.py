@@ -75,6 +75,7 @@ def test_extraction_prints_what_a_head_says(judged: Path) -> None:
     assert line["spans"] == [] and line["engine"] == "heads"
 
 
+@pytest.mark.campaign
 def test_a_pair_head_learns_whether_two_notes_are_about_one_disease(
     weights: Path, tmp_path: Path
 ) -> None:
