@@ -64,7 +64,7 @@ def test_duplicates_between_sources_go_and_the_first_stays(whole: Any) -> None:
     assert whole.counts["records_in"] == 301 * N_SOURCES
 
 
-@pytest.mark.parametrize("n_workers", [2, 4])
+@pytest.mark.parametrize("n_workers", [2, pytest.param(4, marks=pytest.mark.campaign)])
 def test_any_number_of_workers_makes_the_same_folder(
     sources: list[dict[str, Any]], whole: Any, tmp_path: Path, n_workers: int
 ) -> None:
@@ -105,6 +105,7 @@ def test_a_share_that_comes_after_the_merge_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.campaign
 def test_a_merge_without_a_share_names_the_part_and_the_share_makes_it_whole(
     sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:

@@ -425,6 +425,7 @@ def test_the_model_card_is_one_click_away(
     with run_server(create_app(None, dictionary, card="# card\n<b>scores</b>")) as address:
         for page in opened(browser, address):
             page.locator("#card-open").click()
+            expect(page.locator("#card")).to_be_visible()
             assert page.locator("#card-text").text_content() == "# card\n<b>scores</b>"
             page.keyboard.press("Escape")
             expect(page.locator("#card")).to_be_hidden()

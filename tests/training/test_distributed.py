@@ -185,6 +185,7 @@ def copy_of(run: Training, folder: Path) -> Training:
 # ------------------------------------------------------------------------------- one step
 
 
+@pytest.mark.campaign
 def test_ranks_sum_up_the_gradient_of_one_process(tmp_path: Path) -> None:
     """With an output matrix of its own, tied, and with frozen parameters."""
     sys.path.insert(0, str(HERE))
