@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
+from llguidance import LLMatcher
 
+from rinsho.errors import ConstraintRefused
 from rinsho.generation.batch import PROMPT_CHUNK, Batch
+from rinsho.generation.constraint import Constraint
 from rinsho.generation.language_model import Sampling
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder, new_decoder
@@ -154,3 +157,31 @@ def test_whoever_asks_first_takes_the_step_for_all(
     found = _in_turns(rows)
     longest = max(map(len, found))
     assert batch.n_steps <= longest + len(rows)
+
+
+def test_an_answer_that_goes_wrong_ends_alone(long_decoder: Decoder, tokenizer: Tokenizer) -> None:
+    requests = requests_of(3, tokenizer)
+    expected = [alone(long_decoder, tokenizer, one) for one in requests]
+    dead_end = LLMatcher.grammar_from_lark('start: A B\nA: "a"\nB: /[^\\x00-\\u{10FFFF}]/')
+    wrong = [
+        ([1, 9], Sampling(constraint=Constraint(dead_end))),  # behind its first token
+        ([1, tokenizer.vocab_size + 5], Sampling()),  # in its prompt
+    ]
+    batch = Batch(long_decoder, tokenizer)
+    rows = [batch.tokens(prompt, N_NEW, sampling) for prompt, sampling in (*wrong, *requests)]
+    found: list[list[int]] = [[] for _ in rows]
+    errors: dict[int, Exception] = {}
+    going = set(range(len(rows)))
+    while going:
+        for number in sorted(going):
+            try:
+                token = next(rows[number])
+            except StopIteration:
+                going.remove(number)
+            except (ConstraintRefused, IndexError) as error:
+                errors[number] = error
+                going.remove(number)
+            else:
+                found[number] += [] if token is None else [token]
+    assert found[2:] == expected
+    assert [type(errors[number]) for number in (0, 1)] == [ConstraintRefused, IndexError]

@@ -12,8 +12,9 @@ depends on load.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -46,6 +47,7 @@ class Row:
         self.last: int | None = None  # the token that is not in the cache yet
         self.ready: deque[NewToken] = deque()  # chosen, and not yet taken
         self.is_done = n_new <= 0
+        self.error: Exception | None = None  # its own alone: the others go on
         self.n_steps_seen = 0
 
     @property
@@ -57,6 +59,15 @@ class Row:
     def is_writing(self) -> bool:
         """Return whether the next step gives a token."""
         return not self.is_done and self.n_read == len(self.prompt)
+
+
+@contextlib.contextmanager
+def _ending(row: Row) -> Generator[None, None, None]:
+    """End a row that something goes wrong with, instead of the step that all share."""
+    try:
+        yield
+    except Exception as error:  # raised by the row's own iterator
+        row.error, row.is_done = error, True
 
 
 class Batch:
@@ -82,7 +93,8 @@ class Batch:
         """Yield the tokens of an answer; None where a step passed that gave this row none.
 
         Whoever asks first takes the step for all, so iterators that are asked in turn advance
-        together. Closing the iterator takes its row out.
+        together. Closing the iterator takes its row out. What goes wrong with one row (a constraint
+        that leads nowhere, a token that is none) is raised by its own iterator, behind its tokens.
         """
         row = Row(prompt, n_new, TokenChooser(sampling, self._tokenizer, prompt))
         row.n_steps_seen = self.n_steps
@@ -96,6 +108,8 @@ class Batch:
                     yield row.ready.popleft()
                 elif not row.is_done:
                     yield None
+            if row.error is not None:
+                raise row.error
         finally:
             self._rows.remove(row)
 
@@ -112,18 +126,20 @@ class Batch:
 
     def _read_chunk(self, row: Row) -> None:
         chunk = row.prompt[row.n_read : row.n_read + PROMPT_CHUNK]
-        tokens_1T = torch.tensor([chunk], device=self._device)
-        logits_V = self._decoder.next_logits(tokens_1T, self._cache(row, len(chunk)))[0]
-        row.n_read += len(chunk)
-        if row.n_read == len(row.prompt):
-            self._choose(row, logits_V)
+        with _ending(row):
+            tokens_1T = torch.tensor([chunk], device=self._device)
+            logits_V = self._decoder.next_logits(tokens_1T, self._cache(row, len(chunk)))[0]
+            row.n_read += len(chunk)
+            if row.n_read == len(row.prompt):
+                self._choose(row, logits_V)
 
     def _write(self, rows: Sequence[Row]) -> None:
         width = next(width for width in self.widths if width >= len(rows))
         caches = [self._cache(row, 1) for row in rows]
         logits_BV = self._logits([row.last or 0 for row in rows], caches, width)
         for row, logits_V in zip(rows, logits_BV, strict=False):
-            self._choose(row, logits_V)
+            with _ending(row):
+                self._choose(row, logits_V)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
