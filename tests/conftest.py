@@ -7,6 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is timed: a busy machine is no failure.
+settings.register_profile("rinsho", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rinsho")
 
 
 @pytest.fixture(scope="session")

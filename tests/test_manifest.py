@@ -89,7 +89,7 @@ def test_an_error_inside_leaves_no_folder_that_looks_finished(tmp_path: Path) ->
     assert not (tmp_path / "a").exists()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @pytest.mark.parametrize("name", ["numbers.txt", "timing.jsonl", "manifest.json"])
 def test_one_flipped_bit_is_found_and_the_file_named(

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from typing import Any
 
 from planted import KINDS, Planted, Span, write_documents
 
+from rinsho.clinical.deidentify_measure import wilson_interval
 from rinsho.text.normalize import normalize_with_offsets
 
 Detector = Callable[[str], Sequence[Span]]
@@ -99,22 +99,6 @@ def _show(text: str, span: Span) -> str:
     return repr(f"{before}⟦{text[span.start : span.end]}⟧{after}")
 
 
-def wilson(n_right: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share.
-
-    >>> low, high = wilson(1_495, 1_500)
-    >>> f"{low:.4f} {high:.4f}"
-    '0.9922 0.9986'
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, n_right / n
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-    return max(0.0, low), min(1.0, high)
-
-
 def read_hard_cases(path: Path = _HARD_CASES) -> Iterator[Planted]:
     """Read the hand-written cases."""
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -152,14 +136,14 @@ def print_report(report: Report, n_documents: int) -> None:
 
 def _figures(report: Report, kind: str) -> dict[str, float]:
     counts = report.counts[kind]
-    low, high = wilson(counts.found, counts.n)
+    low, high = wilson_interval(counts.found, counts.n)
     figures = {
         "n": counts.n,
         "recall": counts.found / counts.n,
         "low": low,
         "high": high,
         "covered": counts.covered / counts.n,
-        "covered_low": wilson(counts.covered, counts.n)[0],
+        "covered_low": wilson_interval(counts.covered, counts.n)[0],
         "exact": counts.exact / counts.n,
         "part": counts.part / counts.n,
     }
@@ -170,7 +154,7 @@ def _figures(report: Report, kind: str) -> dict[str, float]:
     everything = [sum(column) for column in zip(*report.predicted.values(), strict=True)] or [0, 0]
     n_predicted, n_right = everything if kind == "all" else report.predicted.get(kind, [0, 0])
     if n_predicted:
-        low, high = wilson(n_right, n_predicted)
+        low, high = wilson_interval(n_right, n_predicted)
         precision = {"precision": n_right / n_predicted, "precision_low": low}
         figures |= {"n_predicted": n_predicted, **precision, "precision_high": high}
     return {key: round(value, 4) for key, value in figures.items()}

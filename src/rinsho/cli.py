@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rinsho.cli_data import data as data_commands
+from rinsho.cli_notes import over_notes
 from rinsho.cli_options import (
     DataOption,
     JsonOption,
@@ -186,6 +187,7 @@ def _names_of_group(group: str) -> list[str]:
 
 app.add_typer(stages)
 app.add_typer(use)
+app.add_typer(over_notes)
 app.add_typer(server)
 app.add_typer(supervised)
 app.add_typer(data_commands, name="data", rich_help_panel="Data")

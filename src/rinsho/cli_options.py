@@ -73,7 +73,8 @@ def print_json(value: object) -> None:
 
 
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="auto, fp32, bf16, or int4: an eighth of fp32's memory")
+    str,
+    typer.Option("--precision", help="auto, fp32, bf16, or int4: a sixth of fp32's memory"),
 ]
 
 

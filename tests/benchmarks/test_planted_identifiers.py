@@ -156,16 +156,6 @@ def test_recall_needs_the_whole_span_and_precision_forgives_what_may_be_found(be
     assert (counts.n, counts.found, counts.covered, counts.part) == (3, 1, 2, 1)
 
 
-def test_intervals_are_those_of_the_literature(bench):
-    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
-    for right, n, expected in (
-        (81, 263, (0.2553, 0.3662)),
-        (15, 148, (0.0624, 0.1605)),
-        (0, 20, (0, 0.1611)),
-    ):
-        assert bench["measure"].wilson(right, n) == pytest.approx(expected, abs=5e-5)
-
-
 def test_misses_of_the_test_half_are_not_shown(bench, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["measure.py", "test", "--misses", "1"])
     with pytest.raises(SystemExit):

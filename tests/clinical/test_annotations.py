@@ -40,7 +40,7 @@ def annotated(draw: st.DrawFn) -> AnnotatedNote:
 
 
 @pytest.mark.parametrize("form", READ_BACK)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(one=annotated())
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, form: AnnotationForm, one: AnnotatedNote

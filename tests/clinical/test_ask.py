@@ -56,7 +56,7 @@ def test_a_declined_question_gets_no_quote_and_says_why() -> None:
     assert json.loads(json.dumps(answer.to_json()))["declined"] == "diagnosis"
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.sampled_from(["咳嗽はなし。", "主訴：発熱\r\n肺炎"]))
 def test_a_model_can_quote_nothing_else(long_model: LanguageModel, text: str) -> None:
     answer = ask(text, "何が書かれていますか", long_model)
@@ -111,4 +111,5 @@ def test_requests_of_an_author_who_had_not_read_the_rules() -> None:
     requests = tomllib.loads(path.read_text(encoding="utf-8"))
     missed = [one for one in requests["declined"] if declined(one) is None]
     wrong = [one for one in requests["allowed"] if declined(one) is not None]
-    assert (len(missed), len(wrong)) <= (1, 5)
+    assert len(missed) <= 1
+    assert len(wrong) <= 4

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from rinsho.clinical.deidentify import Replacing, deidentify
-from rinsho.clinical.deidentify_measure import measure_corrections
+from rinsho.clinical.deidentify_measure import measure_corrections, wilson_interval
 from rinsho.clinical.deidentify_review import write_review
 from rinsho.clinical.notes import Note
 
@@ -103,3 +103,14 @@ def test_corrections_are_code_points_of_the_original_and_are_measured(
     assert measures["name"]["precision"] == 1.0
     assert measures["phone"]["precision"] == 0.0
     assert measures["all"]["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("n_yes", "n", "expected"),
+    [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0, 0.1611))],
+)
+def test_intervals_are_those_of_the_literature(
+    n_yes: int, n: int, expected: tuple[float, float]
+) -> None:
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
+    assert wilson_interval(n_yes, n) == pytest.approx(expected, abs=5e-5)

@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rinsho.corpus.benchmark_cells import read_cells
@@ -217,7 +217,6 @@ def short_index(benchmarks: Path) -> OverlapIndex:
     return index_of(benchmarks, n_chars=10)
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join))
 def test_nothing_overlaps_afterwards_and_what_is_left_is_in_order(
     index: OverlapIndex, short_index: OverlapIndex, text: str

@@ -219,7 +219,7 @@ def test_a_patient_with_fever_has_a_high_temperature() -> None:
 # ------------------------------------------------------------------------------ measures
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.sampled_from(FACTS.measured))
 def test_a_result_is_a_number_above_nothing(seed: int, test: Test) -> None:
     assert draw_number(test, Random(seed).random) >= 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rinsho.corpus.quality import (
@@ -88,7 +88,6 @@ def test_the_score_is_the_mean_weight_of_pairs_counted_by_hand() -> None:
     assert scorer.score("") == 0.0
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_every_text_has_a_score_on_the_scale_and_always_the_same(text: str) -> None:
     generator = np.random.Generator(np.random.PCG64(3))

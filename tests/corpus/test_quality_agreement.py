@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rinsho.corpus.quality_agreement import (
@@ -16,7 +16,6 @@ from rinsho.corpus.quality_agreement import (
 LABELS = st.lists(st.integers(0, 3), min_size=3, max_size=40)
 
 
-@settings(deadline=None)
 @given(LABELS, st.randoms(use_true_random=False))
 def test_kappa_is_that_of_scikit_learn(first: list[int], generator: object) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
@@ -29,7 +28,6 @@ def test_kappa_is_that_of_scikit_learn(first: list[int], generator: object) -> N
         assert np.isnan(mine)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 3)), min_size=4, max_size=40))
 def test_rank_correlation_is_that_of_scipy(pairs: list[tuple[int, float]]) -> None:
     stats = pytest.importorskip("scipy.stats")

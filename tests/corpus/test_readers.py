@@ -130,7 +130,7 @@ def test_a_line_beyond_the_limit_is_counted_and_the_next_one_read(
     assert [records[0].n_bytes, records[2].n_bytes] == [300_000, 200_000]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=300), kind=st.sampled_from(["jsonl", "csv", "tsv", "text"]))
 def test_any_bytes_give_records_and_never_an_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str

@@ -110,7 +110,7 @@ def test_a_file_that_ends_anywhere_gives_records_and_never_an_error(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_changed_bytes_give_records_and_never_an_error(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
@@ -125,7 +125,7 @@ def test_changed_bytes_give_records_and_never_an_error(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_give_records_and_never_an_error(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: bytes

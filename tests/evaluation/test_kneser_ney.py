@@ -50,7 +50,7 @@ def slow_model(corpus):
     return characters, lambda context, c: probability(START * (ORDER - 1) + context, c)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts, st.text(alphabet="あいうえ", max_size=8), st.sampled_from("あいうえ"))
 def test_probabilities_are_those_of_the_slow_model(corpus, context, character):
     _, slow = slow_model(corpus)
@@ -58,7 +58,7 @@ def test_probabilities_are_those_of_the_slow_model(corpus, context, character):
     assert fast.probability(context, character) == pytest.approx(slow(context, character))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts, st.text(alphabet="あいうえ", max_size=8))
 def test_probabilities_of_all_characters_sum_to_one(corpus, context):
     model = train_kneser_ney(corpus)

@@ -64,7 +64,7 @@ def put_ward(folder: Path, n_notes: int = 60) -> None:
     st.integers(0, 9),
     st.integers(2, 6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_folds_share_no_document_and_hold_every_row_once(keys, seed, n_folds):
     items = tuple(item(n, f"d{key}", "AB"[n % 2]) for n, key in enumerate(keys))
     made, omitted = splits_of(Pool(SMDIS, items), settings=("grouped",), n_folds=n_folds, seed=seed)

@@ -35,7 +35,7 @@ def copied_slowly(generation, training):
 alphabet = "あ𠮷b"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.text(alphabet, max_size=60), max_size=3),
     st.lists(st.text(alphabet, max_size=80), max_size=3),

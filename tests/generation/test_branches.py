@@ -29,7 +29,7 @@ def model(decoder: Decoder, tokenizer: Tokenizer) -> DecoderModel:
 
 
 def test_branches_of_one_prompt_score_as_if_each_were_alone(model, decoder):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(asked=pairs)
     def check(asked: list[Pair]) -> None:
         shared = [(asked[0][0], continuation) for _, continuation in asked]
@@ -64,7 +64,7 @@ def test_every_pair_is_read_once_and_knows_the_rows_that_its_tokens_follow(asked
 def test_what_all_prompts_begin_with_is_read_once_and_scores_stay(model, decoder):
     beginning = tuple(range(4, 34))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(asked=pairs)
     def check(asked: list[Pair]) -> None:
         every = [(beginning + prompt, continuation) for prompt, continuation in asked]

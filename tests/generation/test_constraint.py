@@ -62,7 +62,7 @@ def test_quotes_stand_in_the_note(model: DecoderModel, seed: int) -> None:
     assert all(one in NOTE for one in found)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(note=st.text(min_size=1, max_size=20), seed=st.integers(0, 9))
 def test_quotes_of_any_text_stand_in_it(model: DecoderModel, note: str, seed: int) -> None:
     written = answer(model, quotes(note, max_items=2), seed, most=94)

@@ -55,9 +55,7 @@ requests = st.lists(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=requests)
 def test_scores_are_those_of_one_pass_over_each_pair(
     decoder: Decoder, model: DecoderModel, requests: list[tuple[list[int], list[int]]]

@@ -227,9 +227,7 @@ def test_integers_in_place_of_weights_are_refused(tmp_path: Path) -> None:
         load_decoder(tmp_path)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["config.json", "model.safetensors"]),
     place=st.floats(0, 1, exclude_max=True),

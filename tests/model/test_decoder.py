@@ -101,7 +101,7 @@ def test_hidden_states_are_those_of_the_equations(config: DecoderConfig, is_caus
     assert_close(ours, plain.float(), atol=1e-4, rtol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6), is_causal=st.booleans())
 def test_packed_segments_do_not_see_each_other(lengths: list[int], is_causal: bool) -> None:
     decoder, tokens = loud(SMALL), token_row(sum(lengths))

@@ -260,7 +260,7 @@ def fuzz(
     """Send cases of our own OpenAPI, right and wrong ones; return how often each status came."""
     statuses: dict[int, int] = {}
 
-    @settings(max_examples=n, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=n, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def each(data: st.DataObject) -> None:
         operation = data.draw(st.sampled_from(operations))

@@ -94,7 +94,7 @@ def test_no_id_of_a_byte_level_base_changes(byte_level_folder, extended_folder):
     assert len(new) == 60
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_text_without_a_new_piece_is_encoded_as_before(byte_level_folder, extended_folder, data):
     before, after = fast(byte_level_folder), fast(extended_folder)
@@ -185,7 +185,7 @@ def test_our_own_tokenizer_grows_in_all_its_files(tokenizer, extended_own, docum
         assert grown.decode(ids) == document.text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(st.sampled_from("肺炎発熱心不全の患者が本を読む12 \n。、[氏名]")))
 def test_our_own_encodes_text_without_a_new_piece_as_before(tokenizer, extended_own, text):
     grown = read_tokenizer(extended_own)

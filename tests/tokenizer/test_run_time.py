@@ -50,14 +50,14 @@ def morphology(tmp_path_factory):
 
 @given(text=texts)
 @example(text="a\0b \0\n\0")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_parts_of_a_text_joined_are_the_text(morphology, text: str):
     assert "".join(cut_text(text, morphology)) == text
     assert "".join(cut_text(text, PlainWords())) == text
 
 
 @given(text=texts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_run_time_encoding_gives_the_text_back_with_offsets(run_time: Tokenizer, text: str):
     ids, offsets = run_time.encode_with_offsets(text)
     written = text.replace("▁", "_")

@@ -75,7 +75,7 @@ def test_a_line_of_a_megabyte_has_the_same_ids(
 
 
 @given(text=texts)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_has_the_same_ids(tokenizer: Tokenizer, tokenizer_folder: Path, text: str):
     assert three_ways(tokenizer_folder, text) == [tokenizer.encode(text)] * 2
 

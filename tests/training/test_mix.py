@@ -91,7 +91,7 @@ def test_a_folder_stands_for_its_sources_that_are_not_named() -> None:
     assert set(tokens_of(joined, mix.documents(0))) == {"general", "law"}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(2, 30), min_size=1, max_size=40),
     weight=st.floats(0.05, 20),

@@ -6,13 +6,13 @@ to strings that stand in the text, then answers from them; what they do not supp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from rinsho.clinical.declines import Declined, declined
@@ -22,8 +22,7 @@ from rinsho.corpus.document import Message
 from rinsho.generation.constraint import quotes as only_quotes
 from rinsho.generation.language_model import LanguageModel, Sampling
 from rinsho.generation.reply import Piece, reply
-from rinsho.text.lexicon import read_demo_lexicon
-from rinsho.text.mentions import DictionaryTagger
+from rinsho.text.mentions import embedded_tagger
 from rinsho.text.normalize import normalize_with_offsets
 from rinsho.text.sentences import split_sentences
 
@@ -133,7 +132,9 @@ def ask_steps(
     yield replace(empty, quotes=found, sentences=tuple(checked))
 
 
-def _written(model: LanguageModel, request: str, quoted: str | None) -> Iterator[Piece]:
+def _written(
+    model: LanguageModel, request: str, quoted: str | None
+) -> Generator[Piece, None, None]:
     sampling = Sampling(max_new_tokens=_ANSWER_TOKENS)
     if quoted is not None:
         constraint = only_quotes(quoted, max_items=N_QUOTES)
@@ -141,10 +142,11 @@ def _written(model: LanguageModel, request: str, quoted: str | None) -> Iterator
     return reply(model, [Message("user", request)], sampling)
 
 
-def _collect(pieces: Iterator[Piece], into: list[str]) -> Iterator[None]:
-    for piece in pieces:
-        into.append(piece.text)
-        yield None
+def _collect(pieces: Generator[Piece, None, None], into: list[str]) -> Iterator[None]:
+    with contextlib.closing(pieces):  # who leaves gives the model's row back at once
+        for piece in pieces:
+            into.append(piece.text)
+            yield None
 
 
 def _located(text: str, written: str) -> tuple[Quote, ...]:
@@ -176,10 +178,13 @@ def best_sentences(text: str, question: str, n_most: int = N_QUOTES) -> tuple[Qu
     n_with = Counter(pair for one in shared for pair in one)
     n_all = len(sentences)
     scores = [sum(math.log1p(n_all / n_with[pair]) for pair in one) for one in shared]
+    wanted = {label for pattern, labels in _ABOUT if pattern.search(question) for label in labels}
+    asks_when = _WHEN.search(question) is not None
     for number, sentence in enumerate(sentences):
-        scores[number] += _fits(question, sentence)
+        scores[number] += _fits(sentence, wanted, asks_when=asks_when)
     best = sorted(range(n_all), key=lambda number: (-scores[number], number))[:n_most]
-    kept = sorted(number for number in best if scores[number] >= 0.5 * max(scores) > 0)
+    least = 0.5 * max(scores, default=0.0)
+    kept = sorted(number for number in best if scores[number] >= least > 0)
     return tuple(_quote(text, *normalized.to_original(*places[number])) for number in kept)
 
 
@@ -192,20 +197,14 @@ def _pairs(text: str) -> set[str]:
     return {w[i : i + 2] for w in words for i in range(max(1, len(w) - 1))}
 
 
-def _fits(question: str, sentence: str) -> float:
-    wanted = {label for pattern, labels in _ABOUT if pattern.search(question) for label in labels}
+def _fits(sentence: str, wanted: set[str], *, asks_when: bool) -> float:
     score = 0.0
     if wanted:
-        labels = {span.label for span in _tagger().spans(sentence)}
+        labels = {span.label for span in embedded_tagger().spans(sentence)}
         score += _MENTION_SCORE * len(wanted & labels)
-    if _WHEN.search(question) and _DATE.search(sentence):
+    if asks_when and _DATE.search(sentence):
         score += _DATE_SCORE
     return score
-
-
-@cache
-def _tagger() -> DictionaryTagger:
-    return DictionaryTagger(read_demo_lexicon())
 
 
 def refusal(kind: Declined, language: str) -> str:

@@ -7,6 +7,7 @@ diagnosis, treatment or dose that no note has.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -156,9 +157,11 @@ def draft_steps(
         pieces: list[str] = []
         asked = "\n".join(line.text for line in course)
         messages = [Message("user", f"{_COURSE}\n\n{asked}")]
-        for piece in reply(model, messages, Sampling(max_new_tokens=_COURSE_TOKENS)):
-            pieces.append(piece.text)
-            yield None
+        steps = reply(model, messages, Sampling(max_new_tokens=_COURSE_TOKENS))
+        with contextlib.closing(steps):  # who leaves gives the model's row back at once
+            for piece in steps:
+                pieces.append(piece.text)
+                yield None
         written = _checked("".join(pieces), course)
     engine = extractor.name if model is None else f"{extractor.name}, {model.name}"
     yield Draft(form, tuple(_sections(form, lines, written)), engine)

@@ -109,10 +109,9 @@ def load_extractor(weights: Path | None) -> Extractor:
         ModelCannot: The folder holds no head, or one over pairs of texts.
     """
     if weights is None:
-        from rinsho.text.lexicon import read_demo_lexicon
-        from rinsho.text.mentions import DictionaryTagger
+        from rinsho.text.mentions import embedded_tagger
 
-        return Engine(DictionaryTagger(read_demo_lexicon()), "dictionary", "dictionary")
+        return Engine(embedded_tagger(), "dictionary", "dictionary")
     from rinsho.model.head_record import form_of
 
     if (form := form_of(weights)) == "pair":

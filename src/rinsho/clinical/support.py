@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
-from rinsho.text.lexicon import read_demo_lexicon
-from rinsho.text.mentions import DictionaryTagger
+from rinsho.text.mentions import embedded_tagger
 from rinsho.text.normalize import normalize
 from rinsho.text.sentences import split_sentences
 
@@ -34,11 +32,6 @@ class Checked:
     unsupported: tuple[tuple[Reason, str], ...]
 
 
-@cache
-def _tagger() -> DictionaryTagger:
-    return DictionaryTagger(read_demo_lexicon())
-
-
 def check_support(text: str, sources: Sequence[str]) -> list[Checked]:
     """Return the sentences of a text, each with what the sources do not say.
 
@@ -50,7 +43,7 @@ def check_support(text: str, sources: Sequence[str]) -> list[Checked]:
     joined = "\n".join(map(normalize, sources))
     numbers = set(_NUMBER.findall(joined))
     said: dict[str, set[str]] = {}
-    for span in _tagger().spans(joined):
+    for span in embedded_tagger().spans(joined):
         said.setdefault(joined[span.start : span.end].casefold(), set()).add(span.certainty)
     found: list[Checked] = []
     for start, end in split_sentences(written):
@@ -67,7 +60,7 @@ def _unsupported(
         for number in dict.fromkeys(_NUMBER.findall(sentence))
         if number not in numbers
     ]
-    for span in _tagger().spans(sentence):
+    for span in embedded_tagger().spans(sentence):
         if span.label not in _CHECKED:
             continue
         words = sentence[span.start : span.end]

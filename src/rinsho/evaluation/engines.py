@@ -167,10 +167,9 @@ class KneserNeyEngine:
 
 def open_dictionary() -> Engine:
     """Return the longest-match dictionary over the embedded lexicon, with its rules."""
-    from rinsho.text.lexicon import read_demo_lexicon
-    from rinsho.text.mentions import DictionaryTagger
+    from rinsho.text.mentions import embedded_tagger
 
-    return SpanEngine(DictionaryTagger(read_demo_lexicon()))
+    return SpanEngine(embedded_tagger())
 
 
 def open_tagger(folder: Path) -> Engine:

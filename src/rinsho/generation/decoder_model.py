@@ -136,7 +136,7 @@ def load_language_model(
     Args:
         folder: Weights of rinsho's, a Hugging Face folder, a hub id in the cache, or an adapter.
         base: Of an adapter; left out, it is looked for beside the adapter.
-        precision: "int4" packs the weights while they are read, on a CPU: an eighth of fp32's
+        precision: "int4" packs the weights while they are read, on a CPU: about a sixth of fp32's
             memory. Where the packed product is not there or not right, "auto" is taken, and said.
 
     Raises:

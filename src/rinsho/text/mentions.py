@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from rinsho.text.certainty import judge_certainty
-from rinsho.text.lexicon import Lexicon
+from rinsho.text.lexicon import Lexicon, read_demo_lexicon
 from rinsho.text.normalize import normalize, normalize_with_offsets
 from rinsho.text.quantities import find_doses, find_values, without_overlaps
 from rinsho.text.spans import Span
@@ -47,6 +48,12 @@ _UNKNOWN_DRUG = re.compile(
 )
 _N_BEHIND = 400  # how far before a finding its image may be named
 _WITH_SITE = ("imaging", "physiology", "pathology")
+
+
+@cache
+def embedded_tagger() -> DictionaryTagger:
+    """Return the tagger over the embedded lexicon; its index takes a while to build."""
+    return DictionaryTagger(read_demo_lexicon())
 
 
 class DictionaryTagger:
