@@ -73,6 +73,7 @@ def test_any_number_of_workers_makes_the_same_folder(
     assert not (tmp_path / "out.parts").exists()
 
 
+@pytest.mark.campaign
 def test_a_ray_cluster_makes_the_same_folder(
     sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:
@@ -232,7 +233,9 @@ def test_what_a_task_raises_is_raised(work: Any) -> None:
         workers.run(["a", "b"], work.fail)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.campaign)]
+)
 def test_a_stopped_process_leaves_a_run_that_can_go_on(
     stop: signal.Signals, sources: list[dict[str, Any]], whole: Any, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path: Path) -> None:
     assert rules(read(path, "parquet")) == [None, "wrong_encoding", None]
 
 
+@pytest.mark.campaign
 def test_a_value_that_many_rows_share_is_in_memory_once(tmp_path: Path) -> None:
     """60 rows of 8 MB are 480 MB; in the file the text stands once."""
     path = tmp_path / "a.parquet"

@@ -233,6 +233,7 @@ def test_a_killed_rank_ends_the_run_and_the_next_one_gives_the_same_bytes(
     assert run.weights_sha256() == unbroken.weights_sha256()
 
 
+@pytest.mark.campaign
 def test_one_process_goes_on_with_the_checkpoint_of_two(
     killed: Training, unbroken: Training, tmp_path: Path
 ) -> None:
