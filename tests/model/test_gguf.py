@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import gguf
@@ -108,7 +109,12 @@ def test_the_vocabulary_and_its_ids_are_the_tokenizers(
     fields = gguf.GGUFReader(tmp_path / "gguf" / GGUF_FILE).fields
     tokenizer = read_tokenizer(tokenizer_folder)
     pieces = fields["tokenizer.ggml.tokens"].contents()
-    assert pieces == [tokenizer.piece(id_) for id_ in range(tokenizer.vocab_size)]
+    texts = [tokenizer.piece(id_).replace("▁", " ") for id_ in range(tokenizer.vocab_size)]
+    assert pieces == texts
+    scores = fields["tokenizer.ggml.scores"].contents()
+    special = ("<unk>", "<s>", "</s>", "<pad>", "<|assistant|>")
+    assert all(scores[texts.index(piece)] == -math.inf for piece in special)
+    assert all(-1000 < score <= 0 for score in scores if score != -math.inf)
     assert fields["tokenizer.ggml.eos_token_id"].contents() == tokenizer.end_of_turn_id
     assert "<|assistant|>" in fields["tokenizer.chat_template"].contents()
 

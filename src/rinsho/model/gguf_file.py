@@ -1,8 +1,8 @@
 """Weights as one GGUF file, for llama.cpp and what is built on it; and back, to prove the file.
 
 Our models are Llama, Qwen2 or Qwen3 there; a two-matrix one becomes an equal Llama. The tokenizer
-is written as a Unigram vocabulary ("t5"): llama.cpp has no byte pieces for such, so a character
-outside the vocabulary is unknown to its own tokenizer. Ids that rinsho sends are not touched by it.
+is written in the form of PLaMo 2, the one kind of llama.cpp that, as ours, takes the likeliest
+pieces of a Unigram vocabulary and spells other characters as bytes (its "t5" knows no bytes).
 """
 
 # V vocabulary; Q rows of a query or key matrix
@@ -10,6 +10,8 @@ outside the vocabulary is unknown to its own tokenizer. Ids that rinsho sends ar
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +24,7 @@ from rinsho.errors import MissingDependency, ModelCannot
 from rinsho.model.architecture import model_type
 from rinsho.model.decoder import Decoder
 from rinsho.model.llama_form import as_llama
-from rinsho.tokenizer.model_file import read_pieces
+from rinsho.tokenizer.model_file import CONTROL, NORMAL, UNKNOWN, Piece, read_pieces
 from rinsho.tokenizer.tokenizer import MODEL_FILE, is_foreign, is_run_time, read_tokenizer
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 GGUF_FILE = "model.gguf"
 StoredAs = Literal["fp16", "q8_0"]
 _BLOCK = 32  # weights of a row that share a scale in Q8_0
+_LEAST_SCORE = 990.0  # llama.cpp (llama-vocab.cpp) has 1000 for a character spelled as bytes
 
 
 def _library() -> Any:
@@ -163,10 +166,10 @@ def _write_shape(writer: Any, gguf: Any, config: DecoderConfig, stored_as: Store
 def _write_tokenizer(writer: Any, folder: Path) -> None:
     pieces = read_pieces((folder / MODEL_FILE).read_bytes())
     tokenizer = read_tokenizer(folder)
-    writer.add_tokenizer_model("t5")
+    writer.add_tokenizer_model("plamo2")
     writer.add_tokenizer_pre("default")
-    writer.add_token_list([piece.text.encode() for piece in pieces])
-    writer.add_token_scores([piece.score for piece in pieces])
+    writer.add_token_list([piece.text.replace("▁", " ").encode() for piece in pieces])
+    writer.add_token_scores(_scores(pieces))
     writer.add_token_types([piece.type for piece in pieces])
     writer.add_bos_token_id(tokenizer.bos_id)
     writer.add_eos_token_id(tokenizer.end_of_turn_id)  # where a turn ends, generation ends
@@ -175,7 +178,18 @@ def _write_tokenizer(writer: Any, folder: Path) -> None:
     writer.add_add_bos_token(False)  # the chat template writes it
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(False)
-    writer.add_remove_extra_whitespaces(False)
     stated = json.loads((folder / "tokenizer_config.json").read_bytes())
     if template := stated.get("chat_template"):
         writer.add_chat_template(template)
+
+
+def _scores(pieces: Sequence[Piece]) -> list[float]:
+    """Return log-probabilities in a unit that llama.cpp, which rounds to 1e-4, keeps apart.
+
+    What stands for no text, control tokens above all, has none: a note that spells one gets its
+    letters.
+    """
+    furthest = max(abs(piece.score) for piece in pieces if piece.type == NORMAL)
+    unit = 2.0 ** math.floor(math.log2(_LEAST_SCORE / furthest))  # exact in floating point
+    no_text = (UNKNOWN, CONTROL)
+    return [-math.inf if piece.type in no_text else piece.score * unit for piece in pieces]
