@@ -2,27 +2,31 @@
 
     python benchmarks/serving_engine.py SCRATCH --shape ncvc-1.2b --precision fp32 --precision int4
     python benchmarks/serving_engine.py SCRATCH --shape qwen2-7b --precision int4 --rounds 1
+    python benchmarks/serving_engine.py SCRATCH --shape llama-1.2b --precision int4 --llama-cpp
 
 Random weights of the true shape are made in SCRATCH once. Precisions are timed in turns in one
 process, the memory's speed beside them (a matrix far larger than the caches, read by a product with
-one row). Decoding is at the fixed width, whatever the number of users; `1 user` and `8 users` are
-tokens a second of all together. The prompt is 512 tokens in the server's chunks of 64.
+one row), llama.cpp's server with q4_K_M in its turn (`serving_peer.py`). Decoding is at the fixed
+width, whatever the number of users; `1 user` and `8 users` are tokens a second of all together. The
+prompt is 512 tokens in the server's chunks of 64.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
 
 from rinsho.generation.batch import Batch
 from rinsho.generation.language_model import Sampling
+from rinsho.generation.llama_server import llama_server
 from rinsho.model.architecture import to_transformers
 from rinsho.model.checkpoint import load_decoder, write_shards
 from rinsho.model.decoder import Decoder
@@ -34,6 +38,9 @@ QWEN2_7B = DecoderConfig(
     vocab_size=152_064, d_model=3_584, n_layers=28, n_heads=28, n_kv_heads=4, d_head=128,
     d_ff=18_944, context_length=2_048, qkv_bias=True, tie_embeddings=False, rope_theta=1e6,
 )  # fmt: skip
+# About as many weights as ncvc-1.2b, in the gated form that llama.cpp has.
+LLAMA = PRESETS["ncvc-1.2b"].model_copy(update={"mlp": "gated", "d_ff": 5_632})
+SHAPES = {**PRESETS, "qwen2-7b": QWEN2_7B, "llama-1.2b": LLAMA}
 
 
 class Plain:
@@ -50,8 +57,9 @@ def main() -> None:
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int4"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--layers", type=int, help="fewer, for a trial")
+    parser.add_argument("--llama-cpp", action="store_true", help="beside llama.cpp's server")
     args = parser.parse_args()
-    config = QWEN2_7B if args.shape == "qwen2-7b" else PRESETS[args.shape]
+    config = SHAPES[args.shape]
     if args.layers:
         config = config.model_copy(update={"n_layers": args.layers})
     folder = args.scratch / f"{args.shape}-{config.n_layers}"
@@ -63,7 +71,9 @@ def main() -> None:
         decoders[precision] = load(folder, precision)
         loading[precision] = round(time.perf_counter() - began, 1)
         print(f"{precision}: loaded in {loading[precision]} s, peak {peak_gb():.1f} GB", flush=True)
-    rounds = [measure_all(decoders) for _ in range(args.rounds)]
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(llama_cpp(folder, config)) if args.llama_cpp else None
+        rounds = [measure_all(decoders, peer) for _ in range(args.rounds)]
     keys = rounds[0].keys()
     figures = {key: statistics.median(one[key] for one in rounds) for key in keys}
     for key, value in figures.items():
@@ -103,9 +113,29 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def measure_all(decoders: dict[str, Decoder]) -> dict[str, float]:
+@contextlib.contextmanager
+def llama_cpp(folder: Path, config: DecoderConfig) -> Generator[str, None, None]:
+    """Serve the shape by llama.cpp with as many threads; yield the address."""
+    from serving_peer import write_q4_k_m
+
+    path = folder / "q4_k_m.gguf"
+    if not path.is_file():
+        write_q4_k_m(path, config)
+    with llama_server(path, context_length=2_048, threads=torch.get_num_threads()) as address:
+        yield address
+
+
+def measure_all(decoders: dict[str, Decoder], peer: str | None) -> dict[str, float]:
     """Return one round of every figure."""
     found = {"memory GB/s": memory_speed()}
+    if peer:
+        from serving_peer import peer_speed
+
+        found["llama.cpp tokens/s, 1 user"] = peer_speed(
+            peer, [5, 7], N_DECODED, "predicted_per_second"
+        )
+        prompt = [5 + n % 1_000 for n in range(N_PROMPT)]
+        found["llama.cpp prompt tokens/s"] = peer_speed(peer, prompt, 1, "prompt_per_second")
     for name, decoder in decoders.items():
         one = decode_speed(decoder, 1)
         found[f"{name} tokens/s, 1 user"] = one

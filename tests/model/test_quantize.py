@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from rinsho.model import int4_kernel
 from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig
@@ -42,11 +45,27 @@ def test_a_group_of_equal_weights_stays_what_it_was() -> None:
     assert torch.allclose(dequantized(*quantize_rows(weight_NK, 128)), weight_NK)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (64, 96), (8_192 + 64, 128), (256, 704)])
+SHAPES = [(64, 96), (8_192 + 64, 128), (256, 704)]
+
+
+def test_our_product_is_built_where_it_can_be() -> None:
+    info = Path("/proc/cpuinfo")
+    if not (shutil.which("gcc") and info.is_file() and " avx2 " in info.read_text()):
+        pytest.skip("no compiler, or a processor without AVX2")
+    assert int4_kernel.is_here()
+
+
+@pytest.mark.parametrize(
+    ("shape", "ours"), [((32, 32), False), *itertools.product(SHAPES, [True, False])]
+)
 @pytest.mark.parametrize("has_bias", [False, True])
-def test_the_packed_product_is_the_plain_one(shape: tuple[int, int], has_bias: bool) -> None:
+def test_the_packed_product_is_the_plain_one(
+    shape: tuple[int, int], ours: bool, has_bias: bool
+) -> None:
+    if ours and (not int4_kernel.is_here() or shape[1] % 64):
+        pytest.skip("not built here, or groups that it does not know")
     weight_NK, bias_N = drawn(*shape), drawn(shape[0]) if has_bias else None
-    linear = Int4Linear(weight_NK, bias_N)
+    linear = Int4Linear(weight_NK, bias_N, ours=ours)
     group = next(size for size in (128, 64, 32) if shape[1] % size == 0)
     plain = dequantized(*quantize_rows(weight_NK, group))
     for n_rows in (1, 3, 16, 40):
@@ -54,6 +73,28 @@ def test_the_packed_product_is_the_plain_one(shape: tuple[int, int], has_bias: b
         expected = nn.functional.linear(x, plain, bias_N)
         assert linear(x).shape == expected.shape
         assert float((linear(x) - expected).abs().max()) < 0.02 * float(expected.abs().max())
+
+
+@pytest.mark.skipif(not int4_kernel.is_here(), reason="our product was not built")
+@pytest.mark.parametrize("group", [64, 128])
+def test_our_product_is_exact_and_a_row_depends_on_itself_alone(group: int) -> None:
+    codes_NK, scales_NG2 = quantize_rows(drawn(96 + 5, 5 * group), group)
+    packed, scales = int4_kernel.pack(codes_NK), scales_NG2.bfloat16()
+    x_TK = drawn(9, 5 * group, seed=1)
+    x_TK[3] = 0
+    x_TK[4, :group] = 0
+    groups_TGK = x_TK.double().unflatten(1, (-1, group))
+    steps = groups_TGK.abs().amax(-1, keepdim=True) / 127
+    rounded = (groups_TGK / steps).nan_to_num().round() * steps  # as the kernel reads its inputs
+    expected = rounded.flatten(1) @ dequantized(codes_NK, scales_NG2).double().T
+    found = int4_kernel.product(x_TK, packed, scales)
+    assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
+    n_threads = torch.get_num_threads()
+    for first, end, threads in ((0, 1, 1), (2, 4, 2), (3, 6, 3), (5, 9, 1)):
+        torch.set_num_threads(threads)
+        some = int4_kernel.product(x_TK[first:end], packed, scales)
+        torch.set_num_threads(n_threads)
+        assert torch.equal(some, found[first:end])
 
 
 @pytest.mark.parametrize("is_tied", [True, False])

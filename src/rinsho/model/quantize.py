@@ -1,8 +1,9 @@
 """Weights in 4 bits for reading on a CPU: a quarter of bf16's memory, and quicker to read.
 
 Each row of a matrix is cut into groups of 128 weights; a group has 16 levels between its smallest
-and its largest weight. torch's packed product (`_weight_int4pack_mm_for_cpu`) is private: it stands
-behind `Int4Linear` alone, and `supports_int4` compares it with plain arithmetic before it is used.
+and its largest weight. The product is ours (`int4_kernel.py`); where that was not built, or not for
+this processor, it is torch's private one (`_weight_int4pack_mm_for_cpu`). Both stand behind
+`Int4Linear` alone, and `supports_int4` compares with plain arithmetic before one is used.
 """
 
 # N rows of a matrix (outputs), K columns (inputs), G groups of a row, T tokens
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rinsho.model import int4_kernel
 from rinsho.model.checkpoint import empty_decoder, stored_tensors
 from rinsho.model.decoder import Decoder
 from rinsho.model.tensor_file import read_tensor
@@ -41,7 +43,7 @@ def quantize_rows(weight_NK: Tensor, group: int) -> tuple[Tensor, Tensor]:
     groups_NGK = weight_NK.float().unflatten(1, (-1, group))
     high_NG1, low_NG1 = groups_NGK.amax(-1, keepdim=True), groups_NGK.amin(-1, keepdim=True)
     scale_NG1 = ((high_NG1 - low_NG1) / (_N_LEVELS - 1)).clamp_min(1e-9)
-    # The kernel reads both numbers in bf16: the codes have to go with what it reads.
+    # Kernels read both numbers in bf16: the codes have to go with what they read.
     scale_NG1 = scale_NG1.bfloat16().float()
     offset_NG1 = ((high_NG1 + low_NG1 + scale_NG1) / 2).bfloat16().float()
     codes = ((groups_NGK - offset_NG1) / scale_NG1 + 8).round_().clamp_(0, _N_LEVELS - 1)
@@ -56,41 +58,82 @@ def dequantized(codes_NK: Tensor, scales_NG2: Tensor) -> Tensor:
 
 
 class Int4Linear(nn.Module):
-    """A linear map with packed 4-bit weights; computes in bf16, returns the type of its input."""
+    """A linear map with packed 4-bit weights; returns the type of its input.
 
-    def __init__(self, weight_NK: Tensor, bias_N: Tensor | None) -> None:
+    Args:
+        weight_NK: The matrix that is packed.
+        bias_N: Added in the type of the input.
+        ours: Whether our product is used; None: where it is there and knows the group.
+    """
+
+    def __init__(
+        self, weight_NK: Tensor, bias_N: Tensor | None, *, ours: bool | None = None
+    ) -> None:
         super().__init__()
         group = group_size(weight_NK.shape[1])
         assert group is not None  # `fits_int4` was asked
-        self._group, self.n_blocks = group, 0
-        for block_NK in weight_NK.split(_BLOCK_ROWS):
-            codes_NK, scales_NG2 = quantize_rows(block_NK, group)
-            self.register_buffer(f"packed_{self.n_blocks}", _pack(codes_NK))
-            # The kernel wants groups first.
-            scales = scales_NG2.transpose(0, 1).contiguous().bfloat16()
-            self.register_buffer(f"scales_{self.n_blocks}", scales)
-            self.n_blocks += 1
+        if ours is None:
+            ours = int4_kernel.is_here() and group in int4_kernel.GROUPS
+        self._product = OurProduct(weight_NK, group) if ours else TorchProduct(weight_NK, group)
         self._bias_N = bias_N
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the last dimension."""
-        rows_TK = x.flatten(0, -2).bfloat16()
-        parts = [self._product(rows_TK, packed, scales) for packed, scales in self._blocks()]
-        out = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)).to(x.dtype)
+        out = self._product(x.flatten(0, -2)).to(x.dtype)
         if self._bias_N is not None:
             out = out + self._bias_N
         return out.unflatten(0, x.shape[:-1])
 
-    def _product(self, rows_TK: Tensor, packed: Tensor, scales: Tensor) -> Tensor:
-        return torch.ops.aten._weight_int4pack_mm_for_cpu(rows_TK, packed, self._group, scales)
+
+class OurProduct(nn.Module):
+    """Packed for `int4_kernel`; inputs are rounded to 8 bits by groups."""
+
+    packed: Tensor
+    scales: Tensor
+
+    def __init__(self, weight_NK: Tensor, group: int) -> None:
+        super().__init__()
+        n_rows, n_columns = weight_NK.shape
+        self.register_buffer("packed", torch.empty((n_rows, n_columns // 2), dtype=torch.uint8))
+        scales_NG2 = torch.empty((n_rows, n_columns // group, 2), dtype=torch.bfloat16)
+        self.register_buffer("scales", scales_NG2)
+        for first in range(0, n_rows, _BLOCK_ROWS):
+            rows = slice(first, first + _BLOCK_ROWS)
+            codes_NK, scales = quantize_rows(weight_NK[rows], group)
+            self.packed[rows], self.scales[rows] = int4_kernel.pack(codes_NK), scales
+
+    def forward(self, x_TK: Tensor) -> Tensor:
+        """Return x W^T, fp32."""
+        return int4_kernel.product(x_TK.float(), self.packed, self.scales)
+
+
+class TorchProduct(nn.Module):
+    """Packed for torch's product; inputs are rounded to bf16."""
+
+    def __init__(self, weight_NK: Tensor, group: int) -> None:
+        super().__init__()
+        self._group, self._n_blocks = group, 0
+        for block_NK in weight_NK.split(_BLOCK_ROWS):
+            codes_NK, scales_NG2 = quantize_rows(block_NK, group)
+            packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes_NK, 1)
+            self.register_buffer(f"packed_{self._n_blocks}", packed)
+            # The kernel wants groups first.
+            scales = scales_NG2.transpose(0, 1).contiguous().bfloat16()
+            self.register_buffer(f"scales_{self._n_blocks}", scales)
+            self._n_blocks += 1
+
+    def forward(self, x_TK: Tensor) -> Tensor:
+        """Return x W^T, bf16."""
+        rows_TK = x_TK.bfloat16()
+        parts = [
+            torch.ops.aten._weight_int4pack_mm_for_cpu(rows_TK, packed, self._group, scales)
+            for packed, scales in self._blocks()
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def _blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for number in range(self.n_blocks):
+        for number in range(self._n_blocks):
             yield self.get_buffer(f"packed_{number}"), self.get_buffer(f"scales_{number}")
-
-
-def _pack(codes_NK: Tensor) -> Tensor:
-    return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes_NK, 1)
 
 
 def fits_int4(weight: Tensor) -> bool:
