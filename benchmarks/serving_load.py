@@ -1,5 +1,6 @@
 """The server under load: overload at ten times its capacity, its overhead, and an hour of faults.
 
+    python benchmarks/serving_load.py make WEIGHTS --tokenizer DIR --shape llama-1.2b   # by chance
     python benchmarks/serving_load.py overload WEIGHTS            # about a minute
     python benchmarks/serving_load.py overhead WEIGHTS            # interleaved with the bare engine
     python benchmarks/serving_load.py soak WEIGHTS --minutes 60   # leaks of memory, files, threads
@@ -44,9 +45,10 @@ class Replies:
 
 
 @contextmanager
-def server(weights: Path) -> Iterator[tuple[str, int]]:
+def server(weights: Path, precision: str) -> Iterator[tuple[str, int]]:
     """Run the command; yield host and port."""
     words = [sys.executable, "-m", "rinsho.cli", "serve", str(weights), "--port", "0"]
+    words += ["--precision", precision]
     with Path("serving_load.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -150,7 +152,7 @@ async def overload(address: tuple[str, int], seconds: float, n_tokens: int) -> d
 
 
 async def overhead(
-    address: tuple[str, int], weights: Path, n_rounds: int, n_tokens: int
+    address: tuple[str, int], weights: Path, n_rounds: int, n_tokens: int, precision: Any
 ) -> dict[str, float]:
     """Time the same answer through the server and by the bare engine, one after the other."""
     from rinsho.corpus.document import Message
@@ -158,7 +160,7 @@ async def overhead(
     from rinsho.generation.language_model import Sampling
     from rinsho.generation.reply import reply
 
-    model = load_language_model(weights)
+    model = load_language_model(weights, precision=precision)
     messages, ratios = [Message("user", QUESTION)], list[float]()
     for seed in range(n_rounds):
         started = time.perf_counter()
@@ -220,22 +222,42 @@ async def soak(address: tuple[str, int], minutes: float, seed: int) -> dict[str,
     return {"sent": dict(kinds), "medians_of_both_halves": middle, "last": gauges[-1]}
 
 
+def make(weights: Path, tokenizer: Path, shape: str) -> None:
+    """Write a finished folder of weights drawn by chance: as slow as learned ones."""
+    from serving_engine import SHAPES, make_weights
+
+    from rinsho.manifest import new_folder
+    from rinsho.runfile import StageConfig
+    from rinsho.tokenizer.tokenizer import copy_tokenizer, read_tokenizer
+
+    with new_folder(weights, stage="pretrain", config=StageConfig(), inputs={}) as folder:
+        vocab_size = read_tokenizer(tokenizer).vocab_size
+        make_weights(folder.path, SHAPES[shape].model_copy(update={"vocab_size": vocab_size}))
+        copy_tokenizer(tokenizer, folder.path)
+
+
 def main() -> None:
     """Read the command line and print what was measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=["overload", "overhead", "soak"])
+    parser.add_argument("what", choices=["make", "overload", "overhead", "soak"])
     parser.add_argument("weights", type=Path)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--tokenizer", type=Path, help="for make")
+    parser.add_argument("--shape", default="ncvc-1.2b", help="for make")
     given = parser.parse_args()
-    with server(given.weights) as address:
+    if given.what == "make":
+        make(given.weights, given.tokenizer, given.shape)
+        return
+    with server(given.weights, given.precision) as address:
         if given.what == "overload":
             result: dict[str, Any] = asyncio.run(overload(address, given.seconds, given.tokens))
         elif given.what == "overhead":
-            found = overhead(address, given.weights, given.rounds, given.tokens)
-            result = dict(asyncio.run(found))
+            args = (given.weights, given.rounds, given.tokens, given.precision)
+            result = dict(asyncio.run(overhead(address, *args)))
         else:
             result = asyncio.run(soak(address, given.minutes, seed=0))
     print(json.dumps(result, indent=1))
