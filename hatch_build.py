@@ -1,4 +1,4 @@
-"""Build `int4_kernel.c` where there is a C compiler; without it rinsho uses torch's product."""
+"""Build `kernels.c` where there is a C compiler; without it rinsho uses torch's products."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class CompileKernel(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Put the library beside its source."""
-        source = Path(self.root, "src/rinsho/model/int4_kernel.c")
-        library = source.with_name("libint4.so")
+        source = Path(self.root, "src/rinsho/model/kernels.c")
+        library = source.with_name("libkernels.so")
         compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc")
         if (
             self.target_name != "wheel"

@@ -30,6 +30,7 @@ from rinsho.generation.llama_server import llama_server
 from rinsho.model.architecture import to_transformers
 from rinsho.model.checkpoint import load_decoder, write_shards
 from rinsho.model.decoder import Decoder
+from rinsho.model.kernels import are_here, fp32_product, use_for_decoding
 from rinsho.model.presets import PRESETS, DecoderConfig
 from rinsho.model.quantize import load_int4_decoder
 
@@ -105,7 +106,9 @@ def load(folder: Path, precision: str) -> Decoder:
     if precision == "int4":
         return load_int4_decoder(folder)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    return load_decoder(folder, dtype=dtype).eval()
+    decoder = load_decoder(folder, dtype=dtype).eval()
+    use_for_decoding(decoder)
+    return decoder
 
 
 def peak_gb() -> float:
@@ -159,11 +162,11 @@ def weight_bytes(decoder: Decoder) -> int:
 def memory_speed() -> float:
     """Return how fast a large matrix is read, in GB/s: the best of five."""
     matrix = torch.ones(16_384, 8_192)
-    x = torch.ones(8_192)
+    x = torch.ones(1, 8_192)
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        matrix @ x
+        fp32_product(x, matrix) if are_here() else x @ matrix.T
         times.append(time.perf_counter() - began)
     return matrix.numel() * 4 / min(times) / 1e9
 

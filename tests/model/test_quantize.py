@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from rinsho.model import int4_kernel
+from rinsho.model import kernels
 from rinsho.model.checkpoint import load_decoder, save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig
@@ -52,7 +52,7 @@ def test_our_product_is_built_where_it_can_be() -> None:
     info = Path("/proc/cpuinfo")
     if not (shutil.which("gcc") and info.is_file() and " avx2 " in info.read_text()):
         pytest.skip("no compiler, or a processor without AVX2")
-    assert int4_kernel.is_here()
+    assert kernels.are_here()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_our_product_is_built_where_it_can_be() -> None:
 def test_the_packed_product_is_the_plain_one(
     shape: tuple[int, int], ours: bool, has_bias: bool
 ) -> None:
-    if ours and (not int4_kernel.is_here() or shape[1] % 64):
+    if ours and (not kernels.are_here() or shape[1] % 64):
         pytest.skip("not built here, or groups that it does not know")
     weight_NK, bias_N = drawn(*shape), drawn(shape[0]) if has_bias else None
     linear = Int4Linear(weight_NK, bias_N, ours=ours)
@@ -75,11 +75,11 @@ def test_the_packed_product_is_the_plain_one(
         assert float((linear(x) - expected).abs().max()) < 0.02 * float(expected.abs().max())
 
 
-@pytest.mark.skipif(not int4_kernel.is_here(), reason="our product was not built")
+@pytest.mark.skipif(not kernels.are_here(), reason="our product was not built")
 @pytest.mark.parametrize("group", [64, 128])
 def test_our_product_is_exact_and_a_row_depends_on_itself_alone(group: int) -> None:
     codes_NK, scales_NG2 = quantize_rows(drawn(96 + 5, 5 * group), group)
-    packed, scales = int4_kernel.pack(codes_NK), scales_NG2.bfloat16()
+    packed, scales = kernels.pack(codes_NK), scales_NG2.bfloat16()
     x_TK = drawn(9, 5 * group, seed=1)
     x_TK[3] = 0
     x_TK[4, :group] = 0
@@ -87,12 +87,12 @@ def test_our_product_is_exact_and_a_row_depends_on_itself_alone(group: int) -> N
     steps = groups_TGK.abs().amax(-1, keepdim=True) / 127
     rounded = (groups_TGK / steps).nan_to_num().round() * steps  # as the kernel reads its inputs
     expected = rounded.flatten(1) @ dequantized(codes_NK, scales_NG2).double().T
-    found = int4_kernel.product(x_TK, packed, scales)
+    found = kernels.int4_product(x_TK, packed, scales)
     assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
     n_threads = torch.get_num_threads()
     for first, end, threads in ((0, 1, 1), (2, 4, 2), (3, 6, 3), (5, 9, 1)):
         torch.set_num_threads(threads)
-        some = int4_kernel.product(x_TK[first:end], packed, scales)
+        some = kernels.int4_product(x_TK[first:end], packed, scales)
         torch.set_num_threads(n_threads)
         assert torch.equal(some, found[first:end])
 

@@ -27,6 +27,7 @@ from rinsho.model.adapted import load_any
 from rinsho.model.adapter import is_adapter
 from rinsho.model.base import is_ours, open_base
 from rinsho.model.decoder import Decoder
+from rinsho.model.kernels import use_for_decoding
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
 from rinsho.model.quantize import load_int4_decoder, supports_int4
 from rinsho.model.transformers_decoder import TransformersDecoder
@@ -159,6 +160,7 @@ def load_language_model(
     if isinstance(decoder, TransformersDecoder):
         return TransformersModel(decoder, tokenizer, folder.name)
     assert isinstance(decoder, Decoder)  # there is no third kind
+    use_for_decoding(decoder)
     return DecoderModel(decoder, tokenizer, folder.name)
 
 

@@ -1,7 +1,7 @@
 """Weights in 4 bits for reading on a CPU: a quarter of bf16's memory, and quicker to read.
 
 Each row of a matrix is cut into groups of 128 weights; a group has 16 levels between its smallest
-and its largest weight. The product is ours (`int4_kernel.py`); where that was not built, or not for
+and its largest weight. The product is ours (`kernels.py`); where that was not built, or not for
 this processor, it is torch's private one (`_weight_int4pack_mm_for_cpu`). Both stand behind
 `Int4Linear` alone, and `supports_int4` compares with plain arithmetic before one is used.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rinsho.model import int4_kernel
+from rinsho.model import kernels
 from rinsho.model.checkpoint import empty_decoder, stored_tensors
 from rinsho.model.decoder import Decoder
 from rinsho.model.tensor_file import read_tensor
@@ -73,7 +73,7 @@ class Int4Linear(nn.Module):
         group = group_size(weight_NK.shape[1])
         assert group is not None  # `fits_int4` was asked
         if ours is None:
-            ours = int4_kernel.is_here() and group in int4_kernel.GROUPS
+            ours = kernels.are_here() and group in kernels.GROUPS
         self._product = OurProduct(weight_NK, group) if ours else TorchProduct(weight_NK, group)
         self._bias_N = bias_N
 
@@ -86,7 +86,7 @@ class Int4Linear(nn.Module):
 
 
 class OurProduct(nn.Module):
-    """Packed for `int4_kernel`; inputs are rounded to 8 bits by groups."""
+    """Packed for `kernels`; inputs are rounded to 8 bits by groups."""
 
     packed: Tensor
     scales: Tensor
@@ -100,11 +100,11 @@ class OurProduct(nn.Module):
         for first in range(0, n_rows, _BLOCK_ROWS):
             rows = slice(first, first + _BLOCK_ROWS)
             codes_NK, scales = quantize_rows(weight_NK[rows], group)
-            self.packed[rows], self.scales[rows] = int4_kernel.pack(codes_NK), scales
+            self.packed[rows], self.scales[rows] = kernels.pack(codes_NK), scales
 
     def forward(self, x_TK: Tensor) -> Tensor:
         """Return x W^T, fp32."""
-        return int4_kernel.product(x_TK.float(), self.packed, self.scales)
+        return kernels.int4_product(x_TK.float(), self.packed, self.scales)
 
 
 class TorchProduct(nn.Module):

@@ -1,12 +1,11 @@
-/* The product of a few rows with packed 4-bit weights, for x86-64 processors with AVX2 and FMA.
+/* Products of a few rows of inputs with a matrix, for x86-64 processors with AVX2 and FMA: with
+ * weights in fp32, and with packed 4-bit ones. What a row gets does not depend on how many rows there
+ * are, nor on the number of threads. N rows of weights, K columns, M rows of inputs.
  *
- * A weight is (code - 8) * scale + offset, with a scale and an offset (bf16) for each group of a row.
+ * 4 bits: a weight is (code - 8) * scale + offset, with a scale and an offset (bf16) for each group of a row.
  * Inputs are rounded to 8 bits with one step for each group, so that a group's sum of products is
- * exact in integers; groups are added in fp32 in one order. What a row gets does not depend on how
- * many rows there are, nor on the number of threads.
- *
- * Packed: of each 64 weights 32 bytes, byte i with weight i in its low and weight 32 + i in its high
- * half. N rows of weights, K columns, M rows of inputs; a group is 64 or 128 columns.
+ * exact in integers; groups are added in fp32 in one order. A group is 64 or 128 columns. Packed: of
+ * each 64 weights 32 bytes, byte i with weight i in its low and weight 32 + i in its high half.
  */
 #include <math.h>
 #include <stdint.h>
@@ -19,7 +18,7 @@
 #define BLOCK 32 /* rows of weights that stay in the cache for all inputs */
 #define TARGET __attribute__((target("avx2,fma")))
 
-int rinsho_int4_is_here(void) {
+int rinsho_kernels_are_here(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
@@ -132,8 +131,53 @@ void rinsho_int4_product(
     }
 }
 
+/* r rows of weights with n inputs; each pair has one sum, whatever r and n are. */
+TARGET static inline __attribute__((always_inline)) void some_rows(
+    const int r, const int n, const float *weights, const float *x, float *out, long k,
+    long n_outputs) {
+    __m256 found[8];
+    for (int i = 0; i < r * n; i++) found[i] = _mm256_setzero_ps();
+    for (long at = 0; at < k; at += 8)
+        for (int i = 0; i < r; i++) {
+            const __m256 w = _mm256_loadu_ps(weights + i * k + at);
+            for (int m = 0; m < n; m++)
+                found[i * n + m] =
+                    _mm256_fmadd_ps(w, _mm256_loadu_ps(x + m * k + at), found[i * n + m]);
+        }
+    for (int i = 0; i < r; i++)
+        for (int m = 0; m < n; m++) out[m * n_outputs + i] = total(found[i * n + m]);
+}
+
+/* out (M, N) = inputs (M, K) times weights (N, K); K is a multiple of 8, N of 4. */
+TARGET void rinsho_fp32_product(
+    const float *x, const float *weights, float *out, long m, long n, long k, int n_threads) {
+    const long n_blocks = (n + BLOCK - 1) / BLOCK;
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (long block = 0; block < n_blocks; block++) {
+        const long end = (block + 1) * BLOCK < n ? (block + 1) * BLOCK : n;
+        for (long first = 0; first < m; first += ROWS) {
+            const float *from = x + first * k;
+            for (long row = block * BLOCK; row < end; row += 4) {
+                const float *w = weights + row * k;
+                float *to = out + first * n + row;
+                switch (m - first) {
+                case 1: some_rows(4, 1, w, from, to, k, n); break;
+                case 2: some_rows(4, 2, w, from, to, k, n); break;
+                case 3:
+                    some_rows(2, 3, w, from, to, k, n);
+                    some_rows(2, 3, w + 2 * k, from, to + 2, k, n);
+                    break;
+                default:
+                    some_rows(2, 4, w, from, to, k, n);
+                    some_rows(2, 4, w + 2 * k, from, to + 2, k, n);
+                }
+            }
+        }
+    }
+}
+
 #else
 
-int rinsho_int4_is_here(void) { return 0; }
+int rinsho_kernels_are_here(void) { return 0; }
 
 #endif

@@ -1,0 +1,135 @@
+"""Our products of a few rows with a matrix: `kernels.c`, built when rinsho is installed.
+
+Without a C compiler, and on processors without AVX2, they are not there and torch's are taken.
+"""
+
+# N rows of a matrix (outputs), K columns (inputs), G groups of a row, T tokens
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rinsho.model.decoder import Decoder
+
+GROUPS = (128, 64)  # 4-bit weights with one scale and offset that the product knows
+_HALF = 32  # weights whose codes lie in the low halves of 32 bytes, before as many in the high ones
+_MOST_ROWS = 16  # in fp32; torch is as quick with more
+_LIBRARY = Path(__file__).with_name("libkernels.so")
+_POINTER, _LONG = ctypes.c_void_p, ctypes.c_long
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(str(_LIBRARY))  # its threads are those of torch, imported above
+    except OSError:
+        return None
+    if not library.rinsho_kernels_are_here():
+        return None
+    library.rinsho_int4_round.argtypes = [_POINTER] * 4 + [_LONG] * 2
+    library.rinsho_int4_product.argtypes = [_POINTER] * 6 + [_LONG] * 4 + [ctypes.c_int]
+    library.rinsho_fp32_product.argtypes = [_POINTER] * 3 + [_LONG] * 3 + [ctypes.c_int]
+    for name in ("int4_round", "int4_product", "fp32_product"):
+        library[f"rinsho_{name}"].restype = None
+    return library
+
+
+def are_here() -> bool:
+    """Tell whether the products were built and this processor can run them."""
+    return _library() is not None
+
+
+def pack(codes_NK: Tensor) -> Tensor:
+    """Return codes from 0 to 15, two in a byte, shape (N, K / 2).
+
+    Args:
+        codes_NK: K is a multiple of 64.
+    """
+    pairs_NC2H = codes_NK.to(torch.uint8).unflatten(1, (-1, 2, _HALF))
+    return (pairs_NC2H[:, :, 0] | (pairs_NC2H[:, :, 1] << 4)).flatten(1).contiguous()
+
+
+def int4_product(x_TK: Tensor, packed: Tensor, scales_NG2: Tensor) -> Tensor:
+    """Return the inputs times the weights, shape (T, N), fp32.
+
+    A row of inputs is rounded to 8 bits by groups; its result depends on nothing else.
+
+    Args:
+        x_TK: fp32.
+        packed: As `pack` gives it.
+        scales_NG2: Scale and offset of each group, bf16, contiguous.
+    """
+    library = _library()
+    assert library is not None  # `are_here` was asked
+    (n_rows, n_columns), (n_outputs, n_groups) = x_TK.shape, scales_NG2.shape[:2]
+    x_TK = x_TK.contiguous()
+    numbers = torch.empty((n_rows, n_columns), dtype=torch.int8)
+    steps, sums = torch.empty((2, n_rows, n_groups)).unbind()
+    out_TN = torch.empty((n_rows, n_outputs))
+    group = n_columns // n_groups
+    rounded = (numbers.data_ptr(), steps.data_ptr(), sums.data_ptr())
+    library.rinsho_int4_round(x_TK.data_ptr(), *rounded, n_rows * n_groups, group)
+    library.rinsho_int4_product(
+        *rounded, packed.data_ptr(), scales_NG2.data_ptr(), out_TN.data_ptr(),
+        n_rows, n_outputs, n_columns, group, torch.get_num_threads(),
+    )  # fmt: skip
+    return out_TN
+
+
+def fp32_product(x_TK: Tensor, weight_NK: Tensor) -> Tensor:
+    """Return x W^T, shape (T, N); the result of a row depends on nothing else.
+
+    Args:
+        x_TK: fp32.
+        weight_NK: fp32, contiguous; N is a multiple of 4, K of 8.
+    """
+    library = _library()
+    assert library is not None  # `are_here` was asked
+    (n_rows, n_columns), n_outputs = x_TK.shape, weight_NK.shape[0]
+    x_TK, out_TN = x_TK.contiguous(), torch.empty((n_rows, n_outputs))
+    library.rinsho_fp32_product(
+        x_TK.data_ptr(), weight_NK.data_ptr(), out_TN.data_ptr(),
+        n_rows, n_outputs, n_columns, torch.get_num_threads(),
+    )  # fmt: skip
+    return out_TN
+
+
+class FewRowsLinear(nn.Module):
+    """A linear map in fp32 for decoding: our product with up to 16 rows, torch's with more."""
+
+    def __init__(self, weight_NK: Tensor, bias_N: Tensor | None) -> None:
+        super().__init__()
+        self.weight, self.bias = weight_NK, bias_N
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map the last dimension."""
+        rows_TK = x.flatten(0, -2)
+        if rows_TK.shape[0] > _MOST_ROWS:
+            return nn.functional.linear(x, self.weight, self.bias)
+        out_TN = fp32_product(rows_TK, self.weight)
+        if self.bias is not None:
+            out_TN = out_TN + self.bias
+        return out_TN.unflatten(0, x.shape[:-1])
+
+
+def use_for_decoding(decoder: Decoder) -> None:
+    """Put our product into a decoder that will not be trained, where it knows the matrix."""
+    if not are_here():
+        return
+    for name, module in list(decoder.named_modules()):
+        if type(module) is nn.Linear and _knows(module.weight):
+            decoder.set_submodule(name, FewRowsLinear(module.weight, module.bias))
+    embedding = decoder.model.embed_tokens.weight
+    if decoder.config.tie_embeddings and _knows(embedding):
+        decoder.add_module("lm_head", FewRowsLinear(embedding, None))
+
+
+def _knows(weight: Tensor) -> bool:
+    is_plain = weight.dtype == torch.float32 and weight.device.type == "cpu"
+    n_rows, n_columns = weight.shape
+    return is_plain and weight.is_contiguous() and n_rows % 4 == 0 and n_columns % 8 == 0

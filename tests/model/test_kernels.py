@@ -1,0 +1,61 @@
+"""Products in fp32: what plain arithmetic gives, whatever rows stand beside and threads work."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from rinsho.model import kernels
+from rinsho.model.decoder import new_decoder
+from rinsho.model.presets import DecoderConfig
+
+pytestmark = pytest.mark.skipif(not kernels.are_here(), reason="the kernels were not built")
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (36, 24), (132, 1_000)])
+def test_a_row_has_the_same_bytes_alone_among_others_and_with_any_threads(
+    shape: tuple[int, int],
+) -> None:
+    weight_NK, x_TK = drawn(*shape), drawn(11, shape[1], seed=1)
+    found = kernels.fp32_product(x_TK, weight_NK)
+    expected = x_TK.double() @ weight_NK.double().T
+    assert float((found - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+    n_threads = torch.get_num_threads()
+    for first, end, threads in ((0, 1, 1), (1, 3, 2), (3, 6, 3), (4, 8, 1), (6, 11, 2)):
+        torch.set_num_threads(threads)
+        some = kernels.fp32_product(x_TK[first:end], weight_NK)
+        torch.set_num_threads(n_threads)
+        assert torch.equal(some, found[first:end])
+
+
+@pytest.mark.parametrize("is_tied", [True, False])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "ncvc"])
+def test_a_decoder_says_the_same_with_them(is_tied: bool, family: str) -> None:
+    config = DecoderConfig(
+        vocab_size=512, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2, d_head=16, d_ff=96,
+        context_length=64, tie_embeddings=is_tied, qkv_bias=family == "qwen2",
+        mlp="two-matrix" if family == "ncvc" else "gated",
+    )  # fmt: skip
+    plain, quick = new_decoder(config, seed=0), new_decoder(config, seed=0)
+    kernels.use_for_decoding(quick)
+    assert not [module for module in quick.modules() if type(module) is nn.Linear]
+    with torch.inference_mode():
+        for n_tokens in (3, 40):
+            tokens_BT = torch.arange(n_tokens)[None]
+            assert torch.allclose(quick(tokens_BT), plain(tokens_BT), atol=1e-5)
+
+
+def test_a_matrix_of_an_odd_shape_stays_torchs() -> None:
+    config = DecoderConfig(
+        vocab_size=101, d_model=40, n_layers=1, n_heads=2, n_kv_heads=2, d_head=20, d_ff=51,
+        context_length=32, tie_embeddings=False,
+    )  # fmt: skip
+    decoder = new_decoder(config, seed=0)
+    kernels.use_for_decoding(decoder)
+    assert type(decoder.lm_head) is nn.Linear
+    assert isinstance(decoder.model.layers[0].self_attn.q_proj, kernels.FewRowsLinear)
