@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -249,6 +250,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="for make")
     parser.add_argument("--shape", default="ncvc-1.2b", help="for make")
     given = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, for the bare engine
     if given.what == "make":
         make(given.weights, given.tokenizer, given.shape)
         return

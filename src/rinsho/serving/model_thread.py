@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rinsho.errors import Busy
+from rinsho.model.threads import release_helpers
 
 T = TypeVar("T")
 MAX_STEP_SECONDS = 10
@@ -126,6 +127,8 @@ class ModelThread:
     def _admit(self) -> bool:
         """Let waiting jobs begin; wait where nothing runs. Return whether something runs."""
         with self._change:
+            if not self._running and not self._waiting:
+                release_helpers()  # another engine's thread may need the cores
             if not self._running:
                 self._change.wait_for(lambda: self._waiting or self._is_closed)
             while self._waiting and len(self._running) < self._max_running:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rinsho.console import say
 from rinsho.errors import InvalidValue, MissingDependency, PortInUse
+from rinsho.model.threads import release_helpers
 from rinsho.serving.limits import Limits
 from rinsho.serving.reach import Reach
 
@@ -69,6 +70,7 @@ def serve(
 
         chat_model, engine, index = _load(model, extractor, data, masters, precision)
         protection = Protection(sign_in, reach.origins(), audit)
+        release_helpers()  # answers are computed in threads of their own
         card = read_cards([folder for folder in (model, extractor) if folder is not None])
         app = create_app(chat_model, engine, index=index, protection=protection, card=card)
         _run(app, listener, reach)
