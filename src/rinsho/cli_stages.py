@@ -46,7 +46,7 @@ def collect(
     noncommercial: NoncommercialOption = False,
     show: ShowOption = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes at a time [default: every core]")
+        int | None, typer.Option(min=1, help="processes at a time; none: every core")
     ] = None,
     engine: Annotated[
         str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS)")
@@ -298,7 +298,7 @@ def encode(
 ) -> None:
     """Turn documents or conversations into memory-mapped tokens with a loss mask.
 
-    `[[encode.files]]` names tuning data: Alpaca, messages or ShareGPT, or multiple-choice questions
+    Tables `encode.files` name tuning data: Alpaca, messages or ShareGPT, or multiple-choice questions
     in Japanese, English or both. `--show 3` prints what is learned of three, token by token.
     """
     inputs = {"documents": documents, "tokenizer": tokenizer}

@@ -230,7 +230,8 @@ def _checked(config_class: Any, values: dict[str, Any]) -> Any:
 def supervise(
     splits: Annotated[Path, typer.Argument(help="folder of `rinsho data splits`")],
     tuning: Annotated[
-        Path | None, typer.Argument(help="run file whose [finetune] tunes heads; none: defaults")
+        Path | None,
+        typer.Argument(help="run file whose table finetune tunes heads; none: defaults"),
     ] = None,
     out: OutOption = Path("out/supervised"),
     base: Annotated[
