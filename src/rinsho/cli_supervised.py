@@ -231,7 +231,7 @@ def supervise(
     splits: Annotated[Path, typer.Argument(help="folder of `rinsho data splits`")],
     tuning: Annotated[
         Path | None,
-        typer.Argument(help="run file whose table finetune tunes heads; none: defaults"),
+        typer.Argument(help="run file that tunes heads (finetune); none: defaults"),
     ] = None,
     out: OutOption = Path("out/supervised"),
     base: Annotated[
