@@ -298,8 +298,8 @@ def encode(
 ) -> None:
     """Turn documents or conversations into memory-mapped tokens with a loss mask.
 
-    Tables `encode.files` name tuning data: Alpaca, messages or ShareGPT, or questions with choices in
-    Japanese, English or both. `--show 3` prints what is learned of three, token by token.
+    Tables `encode.files` name tuning data: Alpaca, messages or ShareGPT, or questions with choices
+    in Japanese, English or both. `--show 3` prints what is learned of three, token by token.
     """
     inputs = {"documents": documents, "tokenizer": tokenizer}
     _stage(
