@@ -15,6 +15,7 @@ from typing import Any
 import gguf
 import numpy as np
 
+from rinsho.model.gguf_file import write_shape
 from rinsho.model.presets import DecoderConfig
 
 _SCALE = np.array([1e-4], dtype=np.float16).view(np.uint8)
@@ -24,16 +25,7 @@ _Q4_K_SCALES, _Q6_K_SCALE = slice(0, 4), slice(208, 210)  # bytes of a block: d 
 def write_q4_k_m(path: Path, config: DecoderConfig) -> None:
     """Write a Llama file of a gated shape; rows must be multiples of 256."""
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(config.context_length)
-    writer.add_embedding_length(config.d_model)
-    writer.add_block_count(config.n_layers)
-    writer.add_feed_forward_length(config.d_ff)
-    writer.add_head_count(config.n_heads)
-    writer.add_head_count_kv(config.n_kv_heads)
-    writer.add_rope_dimension_count(config.d_head)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
-    writer.add_vocab_size(config.vocab_size)
+    write_shape(writer, config)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_K_M)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_tokenizer_model("t5")

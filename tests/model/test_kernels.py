@@ -1,6 +1,9 @@
-"""Products in fp32: what plain arithmetic gives, whatever rows stand beside and threads work."""
+"""Our products: what plain arithmetic gives, whatever rows stand beside and threads work."""
 
 from __future__ import annotations
+
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,14 +12,24 @@ from torch import nn
 from rinsho.model import kernels
 from rinsho.model.decoder import new_decoder
 from rinsho.model.presets import DecoderConfig
+from rinsho.model.quantize import dequantized, quantize_rows, supports_int4
 
-pytestmark = pytest.mark.skipif(not kernels.are_here(), reason="the kernels were not built")
+needs_kernels = pytest.mark.skipif(not kernels.are_here(), reason="the kernels were not built")
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def test_they_are_built_and_right_where_they_can_be() -> None:
+    info = Path("/proc/cpuinfo")
+    if not (shutil.which("gcc") and info.is_file() and " avx2 " in info.read_text()):
+        pytest.skip("no compiler, or a processor without AVX2")
+    assert kernels.are_here()
+    assert supports_int4()
+
+
+@needs_kernels
 @pytest.mark.parametrize("shape", [(4, 8), (36, 24), (132, 1_000)])
 def test_a_row_has_the_same_bytes_alone_among_others_and_with_any_threads(
     shape: tuple[int, int],
@@ -33,6 +46,29 @@ def test_a_row_has_the_same_bytes_alone_among_others_and_with_any_threads(
         assert torch.equal(some, found[first:end])
 
 
+@needs_kernels
+@pytest.mark.parametrize("group", [64, 128])
+def test_4_bits_are_exact_and_a_row_depends_on_itself_alone(group: int) -> None:
+    codes_NK, scales_NG2 = quantize_rows(drawn(96 + 5, 5 * group), group)
+    packed, scales = kernels.pack(codes_NK), scales_NG2.bfloat16()
+    x_TK = drawn(9, 5 * group, seed=1)
+    x_TK[3] = 0
+    x_TK[4, :group] = 0
+    groups_TGK = x_TK.double().unflatten(1, (-1, group))
+    steps = groups_TGK.abs().amax(-1, keepdim=True) / 127
+    rounded = (groups_TGK / steps).nan_to_num().round() * steps  # as the kernel reads its inputs
+    expected = rounded.flatten(1) @ dequantized(codes_NK, scales_NG2).double().T
+    found = kernels.int4_product(x_TK, packed, scales)
+    assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
+    n_threads = torch.get_num_threads()
+    for first, end, threads in ((0, 1, 1), (2, 4, 2), (3, 6, 3), (5, 9, 1)):
+        torch.set_num_threads(threads)
+        some = kernels.int4_product(x_TK[first:end], packed, scales)
+        torch.set_num_threads(n_threads)
+        assert torch.equal(some, found[first:end])
+
+
+@needs_kernels
 @pytest.mark.parametrize("is_tied", [True, False])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "ncvc"])
 def test_a_decoder_says_the_same_with_them(is_tied: bool, family: str) -> None:
@@ -50,6 +86,7 @@ def test_a_decoder_says_the_same_with_them(is_tied: bool, family: str) -> None:
             assert torch.allclose(quick(tokens_BT), plain(tokens_BT), atol=1e-5)
 
 
+@needs_kernels
 def test_a_matrix_of_an_odd_shape_stays_torchs() -> None:
     config = DecoderConfig(
         vocab_size=101, d_model=40, n_layers=1, n_heads=2, n_kv_heads=2, d_head=20, d_ff=51,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from pathlib import Path
 
 import pytest
@@ -48,13 +47,6 @@ def test_a_group_of_equal_weights_stays_what_it_was() -> None:
 SHAPES = [(64, 96), (8_192 + 64, 128), (256, 704)]
 
 
-def test_our_product_is_built_where_it_can_be() -> None:
-    info = Path("/proc/cpuinfo")
-    if not (shutil.which("gcc") and info.is_file() and " avx2 " in info.read_text()):
-        pytest.skip("no compiler, or a processor without AVX2")
-    assert kernels.are_here()
-
-
 @pytest.mark.parametrize(
     ("shape", "ours"), [((32, 32), False), *itertools.product(SHAPES, [True, False])]
 )
@@ -73,28 +65,6 @@ def test_the_packed_product_is_the_plain_one(
         expected = nn.functional.linear(x, plain, bias_N)
         assert linear(x).shape == expected.shape
         assert float((linear(x) - expected).abs().max()) < 0.02 * float(expected.abs().max())
-
-
-@pytest.mark.skipif(not kernels.are_here(), reason="our product was not built")
-@pytest.mark.parametrize("group", [64, 128])
-def test_our_product_is_exact_and_a_row_depends_on_itself_alone(group: int) -> None:
-    codes_NK, scales_NG2 = quantize_rows(drawn(96 + 5, 5 * group), group)
-    packed, scales = kernels.pack(codes_NK), scales_NG2.bfloat16()
-    x_TK = drawn(9, 5 * group, seed=1)
-    x_TK[3] = 0
-    x_TK[4, :group] = 0
-    groups_TGK = x_TK.double().unflatten(1, (-1, group))
-    steps = groups_TGK.abs().amax(-1, keepdim=True) / 127
-    rounded = (groups_TGK / steps).nan_to_num().round() * steps  # as the kernel reads its inputs
-    expected = rounded.flatten(1) @ dequantized(codes_NK, scales_NG2).double().T
-    found = kernels.int4_product(x_TK, packed, scales)
-    assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
-    n_threads = torch.get_num_threads()
-    for first, end, threads in ((0, 1, 1), (2, 4, 2), (3, 6, 3), (5, 9, 1)):
-        torch.set_num_threads(threads)
-        some = kernels.int4_product(x_TK[first:end], packed, scales)
-        torch.set_num_threads(n_threads)
-        assert torch.equal(some, found[first:end])
 
 
 @pytest.mark.parametrize("is_tied", [True, False])

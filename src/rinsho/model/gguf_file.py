@@ -77,7 +77,10 @@ def write_gguf(decoder: Decoder, folder: Path, path: Path, stored_as: StoredAs) 
     written = as_llama(decoder)
     kind = model_type(written.config)
     writer = gguf.GGUFWriter(path, kind)
-    _write_shape(writer, gguf, written.config, stored_as)
+    write_shape(writer, written.config)
+    kinds = {"fp16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
+    writer.add_file_type(kinds[stored_as])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     _write_tokenizer(writer, folder)
     quantization = {
         "fp16": gguf.GGMLQuantizationType.F16,
@@ -145,7 +148,8 @@ def _turned(
     return tensor.reshape(*halves, *tensor.shape[1:]).transpose(1, 2).reshape(tensor.shape)
 
 
-def _write_shape(writer: Any, gguf: Any, config: DecoderConfig, stored_as: StoredAs) -> None:
+def write_shape(writer: Any, config: DecoderConfig) -> None:
+    """Write what llama.cpp needs of a shape to a `gguf.GGUFWriter`."""
     writer.add_context_length(config.context_length)
     writer.add_embedding_length(config.d_model)
     writer.add_block_count(config.n_layers)
@@ -158,9 +162,6 @@ def _write_shape(writer: Any, gguf: Any, config: DecoderConfig, stored_as: Store
     writer.add_rope_freq_base(config.rope_theta)
     writer.add_layer_norm_rms_eps(config.norm_eps)
     writer.add_vocab_size(config.vocab_size)
-    kinds = {"fp16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
-    writer.add_file_type(kinds[stored_as])
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
 def _write_tokenizer(writer: Any, folder: Path) -> None:
