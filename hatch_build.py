@@ -1,4 +1,4 @@
-"""Build `kernels.c` where there is a C compiler; without it rinsho uses torch's products."""
+"""Build rinsho's C sources where there is a C compiler; without it rinsho uses torch alone."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ class CompileKernel(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Put the library beside its source."""
-        source = Path(self.root, "src/rinsho/model/kernels.c")
-        library = source.with_name("libkernels.so")
+        folder = Path(self.root, "src/rinsho/model")
         compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc")
-        if (
-            self.target_name != "wheel"
-            or compiler is None
-            or not compile_kernel(compiler, source, library)
-        ):
+        if self.target_name != "wheel" or compiler is None or not compile_library(compiler, folder):
             return
         build_data["artifacts"].append("src/rinsho/model/*.so")
         build_data["pure_python"] = False
@@ -35,20 +30,21 @@ class CompileKernel(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{platform}"
 
 
-def compile_kernel(compiler: str, source: Path, library: Path) -> bool:
-    """Compile and link; return whether there is a library."""
-    made, linked = source.with_suffix(".o"), library.with_suffix(".new")
-    steps = (
-        [compiler, *FLAGS, "-c", str(source), "-o", str(made)],
-        [compiler, "-shared", str(made), "-o", str(linked)],
-    )
+def compile_library(compiler: str, folder: Path) -> bool:
+    """Compile and link what lies in the folder; return whether there is a library."""
+    sources = sorted(folder.glob("*.c"))
+    made = [source.with_suffix(".o") for source in sources]
+    linked = folder / "libkernels.new"
+    each = zip(sources, made, strict=True)
+    steps = [[compiler, *FLAGS, "-c", str(one), "-o", str(to)] for one, to in each]
+    steps.append([compiler, "-shared", *map(str, made), "-o", str(linked)])
     try:
         for words in steps:
             subprocess.run(words, check=True, capture_output=True)
-        linked.replace(library)
+        linked.replace(folder / "libkernels.so")
     except (OSError, subprocess.CalledProcessError):
         return False
     finally:
-        made.unlink(missing_ok=True)
-        linked.unlink(missing_ok=True)
+        for left in (*made, linked):
+            left.unlink(missing_ok=True)
     return True

@@ -3,8 +3,9 @@
 A product of matrices can round otherwise with another number of rows, but at one number of rows a
 row does not depend on its neighbours. So decoding runs at widths that give the same bytes on this
 machine: the widest one, and those narrower ones that a trial step shows to agree with it to the
-bit. Missing rows are filled up, and more rows than the widest are more products. Prompts are
-computed row by row, in chunks that begin at multiples of a fixed size. What a row gets never
+bit. Missing rows are filled up, and more rows than the widest are more products. The step in C
+(`decode_step.py`), where it is there, needs none of that: it adds for each row by itself. Prompts
+are computed row by row, in chunks that begin at multiples of a fixed size. What a row gets never
 depends on load.
 """
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from rinsho.generation.language_model import NewToken, Sampling
 from rinsho.generation.sampling import TokenChooser
 from rinsho.model.attention import attend_cached
+from rinsho.model.decode_step import decode_step
 from rinsho.model.decoder import Block, Decoder, KeyValueCache
 from rinsho.model.rotary import rotary_table
 from rinsho.tokenizer.tokenizer import Tokenizer
@@ -83,6 +85,7 @@ class Batch:
         norm_D = decoder.model.norm.weight  # matrices can be packed, in types of their own
         self._device = norm_D.device
         self.widest = WIDEST.get(norm_D.dtype, 8)
+        self._in_c = decode_step(decoder)
         self._stops = (tokenizer.end_of_turn_id, tokenizer.eos_id)
         self._rows: list[Row] = []
         self.n_steps = 0
@@ -134,9 +137,14 @@ class Batch:
                 self._choose(row, logits_V)
 
     def _write(self, rows: Sequence[Row]) -> None:
-        width = next(width for width in self.widths if width >= len(rows))
         caches = [self._cache(row, 1) for row in rows]
-        logits_BV = self._logits([row.last or 0 for row in rows], caches, width)
+        last = [row.last or 0 for row in rows]
+        if self._in_c is not None:
+            rotary = self._rotary([cache.length for cache in caches])
+            logits_BV = self._in_c(self._tensor(last), caches, rotary)
+        else:
+            width = next(width for width in self.widths if width >= len(rows))
+            logits_BV = self._logits(last, caches, width)
         for row, logits_V in zip(rows, logits_BV, strict=False):
             with _ending(row):
                 self._choose(row, logits_V)

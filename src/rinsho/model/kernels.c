@@ -1,39 +1,29 @@
 /* Products of a few rows of inputs with a matrix, for x86-64 processors with AVX2 and FMA: with
  * weights in fp32, and with packed 4-bit ones. What a row gets does not depend on how many rows there
- * are, nor on the number of threads. N rows of weights, K columns, M rows of inputs.
+ * are, nor on the number of threads. N rows of weights, K columns, M rows of inputs, G groups of a row.
  *
  * 4 bits: a weight is (code - 8) * scale + offset, with a scale and an offset (bf16) for each group of a row.
  * Inputs are rounded to 8 bits with one step for each group, so that a group's sum of products is
  * exact in integers; groups are added in fp32 in one order. A group is 64 or 128 columns. Packed: of
  * each 64 weights 32 bytes, byte i with weight i in its low and weight 32 + i in its high half.
  */
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
+#include "products.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <math.h>
 
 #define ROWS 4 /* inputs that share an unpacked weight */
-#define BLOCK 32 /* rows of weights that stay in the cache for all inputs */
-#define TARGET __attribute__((target("avx2,fma")))
+#define AHEAD 2048 /* bytes by which weights are asked for before they are used */
 
 int rinsho_kernels_are_here(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-static inline float from_bf16(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, 4);
-    return value;
-}
-
-/* Round n groups to 8 bits: their numbers, and of each group its step and what they add up to. */
 TARGET void rinsho_int4_round(
     const float *x, int8_t *numbers, float *steps, float *sums, long n, long group) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (long g = 0; g < n; g++, x += group, numbers += group) {
         __m256 most = _mm256_setzero_ps();
         for (long i = 0; i < group; i += 8)
@@ -43,12 +33,15 @@ TARGET void rinsho_int4_round(
         for (int i = 0; i < 8; i++) largest = fmaxf(largest, lanes[i]);
         const __m256 inverse = _mm256_set1_ps(largest > 0.0f ? 127.0f / largest : 0.0f);
         __m256i sum = _mm256_setzero_si256();
-        for (long i = 0; i < group; i += 8) {
-            const __m256i v = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), inverse));
-            sum = _mm256_add_epi32(sum, v);
-            int32_t wide[8];
-            _mm256_storeu_si256((__m256i *)wide, v);
-            for (int j = 0; j < 8; j++) numbers[i + j] = (int8_t)wide[j];
+        for (long i = 0; i < group; i += 32) {
+            __m256i v[4];
+            for (int j = 0; j < 4; j++) {
+                v[j] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8 * j), inverse));
+                sum = _mm256_add_epi32(sum, v[j]);
+            }
+            const __m256i left = _mm256_packs_epi32(v[0], v[1]), right = _mm256_packs_epi32(v[2], v[3]);
+            const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(left, right), in_order);
+            _mm256_storeu_si256((__m256i *)(numbers + i), bytes);
         }
         int32_t parts[8], all = 0;
         _mm256_storeu_si256((__m256i *)parts, sum);
@@ -58,81 +51,87 @@ TARGET void rinsho_int4_round(
     }
 }
 
-TARGET static inline float total(__m256 v) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
+/* Scales times steps of a row of weights with n inputs, and what the offsets add up to. */
+TARGET ALWAYS void units_of(
+    const int n, const uint16_t *scales, const float *steps, const float *sums, long n_groups,
+    float units[][MOST_GROUPS], float *rest) {
+    __m256 offsets[ROWS];
+    for (int m = 0; m < n; m++) offsets[m] = _mm256_setzero_ps();
+    for (long g = 0; g < n_groups; g += 8) {
+        const __m256i here = _mm256_cmpgt_epi32(
+            _mm256_set1_epi32((int)(n_groups - g)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        const __m256i both = _mm256_maskload_epi32((const int *)(scales + 2 * g), here);
+        const __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+        const __m256i high = _mm256_and_si256(both, _mm256_set1_epi32((int)0xffff0000));
+        const __m256 offset =
+            _mm256_fnmadd_ps(_mm256_set1_ps(8.0f), scale, _mm256_castsi256_ps(high));
+        for (int m = 0; m < n; m++) {
+            const __m256 step = _mm256_maskload_ps(steps + m * n_groups + g, here);
+            const __m256 sum = _mm256_maskload_ps(sums + m * n_groups + g, here);
+            _mm256_storeu_ps(units[m] + g, _mm256_mul_ps(scale, step));
+            offsets[m] = _mm256_fmadd_ps(offset, sum, offsets[m]);
+        }
+    }
+    for (int m = 0; m < n; m++) rest[m] = total(offsets[m]);
 }
 
-/* One row of weights with `n` inputs, 1 to ROWS; each input has the same operations in each case. */
-#define ONE_ROW(n)                                                                                  \
-    TARGET static void one_row_##n(                                                                 \
-        const uint8_t *packed, const uint16_t *scales, const int8_t *numbers, const float *steps,   \
-        const float *sums, float *out, long k, long group, long n_outputs) {                        \
-        const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);                      \
-        const long n_groups = k / group;                                                            \
-        __m256 found[n];                                                                            \
-        float rest[n];                                                                              \
-        for (int m = 0; m < n; m++) found[m] = _mm256_setzero_ps(), rest[m] = 0.0f;                 \
-        for (long g = 0; g < n_groups; g++) {                                                       \
-            __m256i sum[n];                                                                         \
-            for (int m = 0; m < n; m++) sum[m] = _mm256_setzero_si256();                            \
-            for (long at = g * group; at < (g + 1) * group; at += 64) {                             \
-                const __m256i both = _mm256_loadu_si256((const __m256i *)(packed + at / 2));        \
-                const __m256i first = _mm256_and_si256(both, low);                                  \
-                const __m256i second = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);           \
-                for (int m = 0; m < n; m++) {                                                       \
-                    const int8_t *x = numbers + m * k + at;                                         \
-                    const __m256i a = _mm256_loadu_si256((const __m256i *)x);                       \
-                    const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 32));                \
-                    sum[m] = _mm256_add_epi16(sum[m], _mm256_maddubs_epi16(first, a));              \
-                    sum[m] = _mm256_add_epi16(sum[m], _mm256_maddubs_epi16(second, b));             \
-                }                                                                                   \
-            }                                                                                       \
-            const float scale = from_bf16(scales[2 * g]);                                           \
-            const float offset = from_bf16(scales[2 * g + 1]) - 8.0f * scale;                       \
-            for (int m = 0; m < n; m++) {                                                           \
-                const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum[m], ones));           \
-                const __m256 unit = _mm256_set1_ps(scale * steps[m * n_groups + g]);                \
-                found[m] = _mm256_fmadd_ps(whole, unit, found[m]);                                  \
-                rest[m] = fmaf(offset, sums[m * n_groups + g], rest[m]);                            \
-            }                                                                                       \
-        }                                                                                           \
-        for (int m = 0; m < n; m++) out[m * n_outputs] = total(found[m]) + rest[m];                 \
+/* One row of weights with n inputs, 1 to ROWS; each input has the same operations in each case. */
+TARGET ALWAYS void int4_row(
+    const int n, const uint8_t *packed, const uint16_t *scales, const int8_t *numbers,
+    const float *steps, const float *sums, float *out, long k, long group, long n_outputs) {
+    const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const long n_groups = k / group;
+    float units[ROWS][MOST_GROUPS], rest[ROWS];
+    __m256 found[ROWS];
+    units_of(n, scales, steps, sums, n_groups, units, rest);
+    for (int m = 0; m < n; m++) found[m] = _mm256_setzero_ps();
+    for (long g = 0; g < n_groups; g++) {
+        __m256i sum[ROWS];
+        for (int m = 0; m < n; m++) sum[m] = _mm256_setzero_si256();
+        for (long at = g * group; at < (g + 1) * group; at += 64, packed += 32) {
+            _mm_prefetch((const char *)packed + AHEAD, _MM_HINT_T0);
+            const __m256i both = _mm256_loadu_si256((const __m256i *)packed);
+            const __m256i first = _mm256_and_si256(both, low);
+            const __m256i second = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+            for (int m = 0; m < n; m++) {
+                const int8_t *x = numbers + m * k + at;
+                const __m256i a = _mm256_loadu_si256((const __m256i *)x);
+                const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 32));
+                sum[m] = _mm256_add_epi16(sum[m], _mm256_maddubs_epi16(first, a));
+                sum[m] = _mm256_add_epi16(sum[m], _mm256_maddubs_epi16(second, b));
+            }
+        }
+        for (int m = 0; m < n; m++) {
+            const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum[m], ones));
+            found[m] = _mm256_fmadd_ps(whole, _mm256_broadcast_ss(&units[m][g]), found[m]);
+        }
     }
-ONE_ROW(1)
-ONE_ROW(2)
-ONE_ROW(3)
-ONE_ROW(4)
+    for (int m = 0; m < n; m++) out[m * n_outputs] = total(found[m]) + rest[m];
+}
 
-/* out (M, N) = inputs (M, K, rounded) times packed weights (N, K). */
-void rinsho_int4_product(
+TARGET void rinsho_int4_rows(
     const int8_t *numbers, const float *steps, const float *sums, const uint8_t *packed,
-    const uint16_t *scales, float *out, long m, long n, long k, long group, int n_threads) {
-    const long n_groups = k / group, n_blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (long block = 0; block < n_blocks; block++) {
-        const long end = (block + 1) * BLOCK < n ? (block + 1) * BLOCK : n;
-        for (long first = 0; first < m; first += ROWS) {
-            const int8_t *x = numbers + first * k;
-            const float *step = steps + first * n_groups, *sum = sums + first * n_groups;
-            for (long row = block * BLOCK; row < end; row++) {
-                const uint8_t *w = packed + row * (k / 2);
-                const uint16_t *s = scales + row * n_groups * 2;
-                float *to = out + first * n + row;
-                switch (m - first) {
-                case 1: one_row_1(w, s, x, step, sum, to, k, group, n); break;
-                case 2: one_row_2(w, s, x, step, sum, to, k, group, n); break;
-                case 3: one_row_3(w, s, x, step, sum, to, k, group, n); break;
-                default: one_row_4(w, s, x, step, sum, to, k, group, n);
-                }
+    const uint16_t *scales, float *out, long m, long n, long k, long group, long first, long end) {
+    const long n_groups = k / group;
+    for (long input = 0; input < m; input += ROWS) {
+        const int8_t *x = numbers + input * k;
+        const float *step = steps + input * n_groups, *sum = sums + input * n_groups;
+        for (long row = first; row < end; row++) {
+            const uint8_t *w = packed + row * (k / 2);
+            const uint16_t *s = scales + row * n_groups * 2;
+            float *to = out + input * n + row;
+            switch (m - input) {
+            case 1: int4_row(1, w, s, x, step, sum, to, k, group, n); break;
+            case 2: int4_row(2, w, s, x, step, sum, to, k, group, n); break;
+            case 3: int4_row(3, w, s, x, step, sum, to, k, group, n); break;
+            default: int4_row(4, w, s, x, step, sum, to, k, group, n);
             }
         }
     }
 }
 
-/* r rows of weights with n inputs; each pair has one sum, whatever r and n are. */
-TARGET static inline __attribute__((always_inline)) void some_rows(
+/* r rows of weights with n inputs in fp32; each pair has one sum, whatever r and n are. */
+TARGET ALWAYS void fp32_pairs(
     const int r, const int n, const float *weights, const float *x, float *out, long k,
     long n_outputs) {
     __m256 found[8];
@@ -148,32 +147,47 @@ TARGET static inline __attribute__((always_inline)) void some_rows(
         for (int m = 0; m < n; m++) out[m * n_outputs + i] = total(found[i * n + m]);
 }
 
-/* out (M, N) = inputs (M, K) times weights (N, K); K is a multiple of 8, N of 4. */
-TARGET void rinsho_fp32_product(
-    const float *x, const float *weights, float *out, long m, long n, long k, int n_threads) {
-    const long n_blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (long block = 0; block < n_blocks; block++) {
-        const long end = (block + 1) * BLOCK < n ? (block + 1) * BLOCK : n;
-        for (long first = 0; first < m; first += ROWS) {
-            const float *from = x + first * k;
-            for (long row = block * BLOCK; row < end; row += 4) {
-                const float *w = weights + row * k;
-                float *to = out + first * n + row;
-                switch (m - first) {
-                case 1: some_rows(4, 1, w, from, to, k, n); break;
-                case 2: some_rows(4, 2, w, from, to, k, n); break;
-                case 3:
-                    some_rows(2, 3, w, from, to, k, n);
-                    some_rows(2, 3, w + 2 * k, from, to + 2, k, n);
-                    break;
-                default:
-                    some_rows(2, 4, w, from, to, k, n);
-                    some_rows(2, 4, w + 2 * k, from, to + 2, k, n);
-                }
+TARGET void rinsho_fp32_rows(
+    const float *x, const float *weights, float *out, long m, long n, long k, long first, long end) {
+    for (long input = 0; input < m; input += ROWS)
+        for (long row = first; row < end; row += 4) {
+            const float *from = x + input * k, *w = weights + row * k;
+            float *to = out + input * n + row;
+            if (end - row < 4) { /* the last ones of a matrix whose rows are no multiple of 4 */
+                for (; row < end; row++, w += k, to++)
+                    for (long i = 0; i < m - input && i < ROWS; i++)
+                        fp32_pairs(1, 1, w, from + i * k, to + i * n, k, n);
+                break;
+            }
+            switch (m - input) {
+            case 1: fp32_pairs(4, 1, w, from, to, k, n); break;
+            case 2: fp32_pairs(4, 2, w, from, to, k, n); break;
+            case 3:
+                fp32_pairs(2, 3, w, from, to, k, n);
+                fp32_pairs(2, 3, w + 2 * k, from, to + 2, k, n);
+                break;
+            default:
+                fp32_pairs(2, 4, w, from, to, k, n);
+                fp32_pairs(2, 4, w + 2 * k, from, to + 2, k, n);
             }
         }
-    }
+}
+
+/* All rows of out (M, N) = inputs times weights, by several threads. */
+void rinsho_int4_product(
+    const int8_t *numbers, const float *steps, const float *sums, const uint8_t *packed,
+    const uint16_t *scales, float *out, long m, long n, long k, long group, int n_threads) {
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (long first = 0; first < n; first += BLOCK)
+        rinsho_int4_rows(
+            numbers, steps, sums, packed, scales, out, m, n, k, group, first, MIN(first + BLOCK, n));
+}
+
+void rinsho_fp32_product(
+    const float *x, const float *weights, float *out, long m, long n, long k, int n_threads) {
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (long first = 0; first < n; first += BLOCK)
+        rinsho_fp32_rows(x, weights, out, m, n, k, first, MIN(first + BLOCK, n));
 }
 
 #else

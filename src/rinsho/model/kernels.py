@@ -8,6 +8,7 @@ Without a C compiler, and on processors without AVX2, they are not there and tor
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from rinsho.model.decoder import Decoder
 
 GROUPS = (128, 64)  # 4-bit weights with one scale and offset that the product knows
+MOST_GROUPS = 512  # of a row
 _HALF = 32  # weights whose codes lie in the low halves of 32 bytes, before as many in the high ones
 _MOST_ROWS = 16  # in fp32; torch is as quick with more
 _LIBRARY = Path(__file__).with_name("libkernels.so")
@@ -36,12 +38,21 @@ def _library() -> ctypes.CDLL | None:
     library.rinsho_fp32_product.argtypes = [_POINTER] * 3 + [_LONG] * 3 + [ctypes.c_int]
     for name in ("int4_round", "int4_product", "fp32_product"):
         library[f"rinsho_{name}"].restype = None
+    library.rinsho_decode_step.argtypes = [_POINTER] * 4 + [_LONG, ctypes.c_int]
+    library.rinsho_decode_step.restype = ctypes.c_int
     return library
 
 
 def are_here() -> bool:
     """Tell whether the products were built and this processor can run them."""
     return _library() is not None
+
+
+def decode_step() -> Callable[..., int]:
+    """Return the C function of `decode_step.py`, which alone calls it."""
+    library = _library()
+    assert library is not None  # `are_here` was asked
+    return library.rinsho_decode_step
 
 
 def pack(codes_NK: Tensor) -> Tensor:

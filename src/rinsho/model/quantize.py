@@ -74,14 +74,14 @@ class Int4Linear(nn.Module):
         assert group is not None  # `fits_int4` was asked
         if ours is None:
             ours = kernels.are_here() and group in kernels.GROUPS
-        self._product = OurProduct(weight_NK, group) if ours else TorchProduct(weight_NK, group)
-        self._bias_N = bias_N
+        self.product = OurProduct(weight_NK, group) if ours else TorchProduct(weight_NK, group)
+        self.bias_N = bias_N
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the last dimension."""
-        out = self._product(x.flatten(0, -2)).to(x.dtype)
-        if self._bias_N is not None:
-            out = out + self._bias_N
+        out = self.product(x.flatten(0, -2)).to(x.dtype)
+        if self.bias_N is not None:
+            out = out + self.bias_N
         return out.unflatten(0, x.shape[:-1])
 
 
