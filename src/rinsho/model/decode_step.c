@@ -72,6 +72,21 @@ static void wait_for_all(Step *s) {
         else sched_yield();
 }
 
+/* e^x within 2e-7; below -87 as there. Polynomial: Cephes, expf. */
+TARGET ALWAYS __m256 exponential(__m256 x) {
+    static const float powers[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
+                                   1.6666665459e-1f, 5.0000001201e-1f, 1.0f, 1.0f};
+    x = _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(88.0f)), _mm256_set1_ps(-87.0f));
+    const __m256 twos = _mm256_round_ps(
+        _mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    x = _mm256_fnmadd_ps(twos, _mm256_set1_ps(0.693359375f), x); /* ln 2 in two parts */
+    x = _mm256_fnmadd_ps(twos, _mm256_set1_ps(-2.12194440e-4f), x);
+    __m256 y = _mm256_set1_ps(1.9875691500e-4f);
+    for (int i = 0; i < 7; i++) y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(powers[i]));
+    const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(twos), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y), exponent));
+}
+
 TARGET static void rms_norm(const float *x, const float *weight, float *out, long n, float eps) {
     __m256 squares = _mm256_setzero_ps();
     for (long i = 0; i < n; i += 8) {
@@ -136,7 +151,7 @@ static void product(Step *s, const Matrix *w, const Inputs *in, float *out, floa
 }
 
 /* silu(gate) * up, or silu(up), into `mapped`. */
-static void mlp_inputs(Step *s, const Layer *layer, long stage) {
+TARGET static void mlp_inputs(Step *s, const Layer *layer, long stage) {
     const long f = s->model->d_ff;
     const int is_gated = layer->gate.weights != NULL;
     float *up = s->mapped.plain, *gate = is_gated ? s->gate : up;
@@ -146,9 +161,12 @@ static void mlp_inputs(Step *s, const Layer *layer, long stage) {
         if (is_gated) multiply(&layer->gate, &s->normed, gate, s->m, first, end);
         multiply(&layer->up, &s->normed, up, s->m, first, end);
         for (long m = 0; m < s->m; m++)
-            for (long i = m * f + first; i < m * f + end; i++) {
-                const float silu = gate[i] / (1.0f + expf(-gate[i]));
-                up[i] = is_gated ? silu * up[i] : silu;
+            for (long i = m * f + first; i < m * f + end; i += 8) {
+                const __m256 g = _mm256_loadu_ps(gate + i);
+                const __m256 below = exponential(_mm256_sub_ps(_mm256_setzero_ps(), g));
+                const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(_mm256_set1_ps(1.0f), below));
+                const __m256 other = is_gated ? _mm256_loadu_ps(up + i) : _mm256_set1_ps(1.0f);
+                _mm256_storeu_ps(up + i, _mm256_mul_ps(silu, other));
             }
     }
 }
@@ -161,31 +179,50 @@ static void turn(const float *head, const Row *row, long width, float *out) {
     }
 }
 
-/* One query head over all keys and values of its key-value head. */
+/* Share of values to `width` numbers of the output, of which c registers are held at a time. */
+TARGET ALWAYS void add_values(
+    const int c, const float *shares, const float *values, long n, long width, __m256 whole,
+    float *out) {
+    __m256 found[8];
+    for (int i = 0; i < c; i++) found[i] = _mm256_setzero_ps();
+    for (long at = 0; at < n; at++) {
+        const __m256 share = _mm256_broadcast_ss(shares + at);
+        for (int i = 0; i < c; i++) {
+            const __m256 v = _mm256_loadu_ps(values + at * width + 8 * i);
+            found[i] = _mm256_fmadd_ps(share, v, found[i]);
+        }
+    }
+    for (int i = 0; i < c; i++) _mm256_storeu_ps(out + 8 * i, _mm256_div_ps(found[i], whole));
+}
+
+/* One query head over all n keys and values of its key-value head; `scores` has room for n + 8. */
 TARGET static void attend(
     const float *q, const float *keys, const float *values, float *scores, long n, long width,
     float *out) {
-    const float scale = 1.0f / sqrtf((float)width);
-    float largest = -INFINITY, sum = 0.0f;
+    const __m256 scale = _mm256_set1_ps(1.0f / sqrtf((float)width));
     for (long at = 0; at < n; at++) {
         __m256 products = _mm256_setzero_ps();
         for (long i = 0; i < width; i += 8)
             products = _mm256_fmadd_ps(
                 _mm256_loadu_ps(q + i), _mm256_loadu_ps(keys + at * width + i), products);
-        scores[at] = total(products) * scale;
-        largest = fmaxf(largest, scores[at]);
+        scores[at] = total(products);
     }
-    memset(out, 0, (size_t)width * sizeof(float));
-    for (long at = 0; at < n; at++) {
-        const float share = expf(scores[at] - largest);
-        const __m256 wide = _mm256_set1_ps(share);
-        sum += share;
-        for (long i = 0; i < width; i += 8) {
-            const __m256 v = _mm256_loadu_ps(values + at * width + i);
-            _mm256_storeu_ps(out + i, _mm256_fmadd_ps(wide, v, _mm256_loadu_ps(out + i)));
-        }
+    for (long at = n; at < n + 8; at++) scores[at] = -INFINITY;
+    __m256 most = _mm256_set1_ps(-INFINITY), sum = _mm256_setzero_ps();
+    for (long at = 0; at < n; at += 8) most = _mm256_max_ps(most, _mm256_loadu_ps(scores + at));
+    most = _mm256_max_ps(most, _mm256_permute2f128_ps(most, most, 1));
+    most = _mm256_max_ps(most, _mm256_shuffle_ps(most, most, 0x4e));
+    most = _mm256_max_ps(most, _mm256_shuffle_ps(most, most, 0xb1));
+    for (long at = 0; at < n; at += 8) {
+        const __m256 over = _mm256_sub_ps(_mm256_loadu_ps(scores + at), most);
+        const __m256 share = exponential(_mm256_mul_ps(over, scale));
+        sum = _mm256_add_ps(sum, share);
+        _mm256_storeu_ps(scores + at, share);
     }
-    for (long i = 0; i < width; i++) out[i] /= sum;
+    const __m256 whole = _mm256_set1_ps(total(sum));
+    long i = 0;
+    for (; i + 64 <= width; i += 64) add_values(8, scores, values + i, n, width, whole, out + i);
+    for (; i < width; i += 8) add_values(1, scores, values + i, n, width, whole, out + i);
 }
 
 /* Key-value heads of all rows: the new key and value into the cache, then the query heads. */
@@ -266,7 +303,7 @@ int rinsho_decode_step(
     const long d_q = model->n_heads * w, d_kv = model->n_kv_heads * w;
     Step s = {.model = model, .rows = rows, .m = m, .x = x};
     for (long i = 0; i < m; i++)
-        if (rows[i].length >= s.n_scores) s.n_scores = rows[i].length + 1;
+        if (rows[i].length + 9 > s.n_scores) s.n_scores = rows[i].length + 9;
     const long n_next = model->n_layers * STAGES + 1;
     const long n_floats = 4 * m * (d + d_q + d_kv + f) + n_threads * s.n_scores + 2 * n_next + 512;
     char *memory = malloc((size_t)n_floats * sizeof(float) * 2), *at = memory;
