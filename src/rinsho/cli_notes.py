@@ -106,16 +106,31 @@ def convert_annotations(
     ],
     out: Annotated[Path, typer.Option("--out", help="file, or folder for brat")],
     form: Annotated[str, typer.Option("--as", help="jsonl, brat, conll, doccano or csv")] = "jsonl",
+    held_out: Annotated[
+        float | None,
+        typer.Option("--held-out", help="share of the patients kept for `compare`", min=0, max=1),
+    ] = None,
 ) -> None:
     """Bring annotated notes from one tool to another; `jsonl` is what `finetune` learns from.
 
-    Texts stay as they are, character by character, line ends too.
+    Texts stay as they are, character by character, line ends too. --held-out keeps the last
+    correction of each text, marks a share of the patients (`group`; without one, of the notes) as
+    the test split, which `finetune` never reads, and describes it beside the file: in `own/` of a
+    data folder, NAME.jsonl is then the benchmark own/NAME.
     """
     from rinsho.clinical.annotations import FORMS, read_annotations
     from rinsho.clinical.extract_output import write_notes
+    from rinsho.clinical.held_out import count_held_out, hold_out, write_benchmark
 
     checked = _one_of("--as", form, FORMS)
-    print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
+    if held_out is None:
+        print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
+        return
+    _one_of("--as", form, ("jsonl",))
+    notes = hold_out(read_annotations(files), held_out)
+    n_notes, n_test = write_notes(notes, checked, out), count_held_out(notes)
+    print(f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600")
+    print(f"{write_benchmark(out)}: the {n_test} as a benchmark")
 
 
 @over_notes.command(rich_help_panel=USE)

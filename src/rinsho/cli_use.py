@@ -92,8 +92,13 @@ def evaluate(
 @use.command(rich_help_panel=USE)
 def compare(
     folders: Annotated[
-        list[Path], typer.Argument(help="answers folders, or reports: two systems or more")
+        list[str],
+        typer.Argument(help="answers folders, or reports; with --benchmark: models, dictionary"),
     ],
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option("--benchmark", help="let models answer it first (repeatable); needs --out"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="also write compare.json, .csv and .md there")
     ] = None,
@@ -107,12 +112,25 @@ def compare(
     """Compare systems on the same items: paired bootstrap, McNemar's test, Holm's correction.
 
     Answers are marked again, by the leading metric of each benchmark (they need --data where the
-    benchmark does); reports need nothing, and compare their rows. Prints a table in Markdown.
+    benchmark does); reports need nothing, and compare their rows. With --benchmark the systems are
+    models, which answer first: `rinsho compare OLD NEW --benchmark own/corrected --data DATA --out
+    OUT`. Prints a table in Markdown; the difference is the first less the second.
     """
+    from rinsho.errors import MissingInput
     from rinsho.evaluation.compare import compare as compare_marks
     from rinsho.evaluation.compare import read_marks, to_json, to_markdown, write_comparison
 
-    marks = read_marks(folders, documents=documents or (), data=data, noncommercial=noncommercial)
+    answers = [Path(folder) for folder in folders]
+    if benchmark:
+        from rinsho.evaluation.evaluate import answer_models
+
+        if out is None:
+            raise MissingInput(where="rinsho compare --benchmark", expected="out")
+        answers = answer_models(
+            folders, benchmark, out, documents=documents or (), data=data,
+            noncommercial=noncommercial, seed=seed,
+        )  # fmt: skip
+    marks = read_marks(answers, documents=documents or (), data=data, noncommercial=noncommercial)
     compared = compare_marks(marks, seed=seed, n_draws=draws)
     if out is not None:
         write_comparison(out, compared)

@@ -25,6 +25,7 @@ from rinsho.evaluation.compare import (
     to_markdown,
     write_comparison,
 )
+from rinsho.evaluation.evaluate import answer_models
 from rinsho.evaluation.score import ScoreConfig, score
 from rinsho.manifest import canonical_json, new_folder, write_file
 
@@ -128,6 +129,26 @@ def test_the_table_is_the_same_in_each_form_and_a_name_cannot_break_it(tmp_path:
     (value,) = json.loads(to_json(pairs))
     assert value["mcnemar"]["n_second_alone"] == 1
     assert np.isclose(value["difference"]["value"], -0.5)
+
+
+def test_models_answer_first_and_spans_are_compared_with_and_without_certainty(tmp_path: Path):
+    toml = 'form = "spans"\nfile = "ward.jsonl"\nlicense = "CC0-1.0"\nsource = "ward"\n'
+    marks = {"start": 0, "end": 2, "label": "symptom", "certainty": "negated"}
+    rows = [
+        {"id": f"{n}", "text": f"発熱あり。{n}日目。", "spans": [marks], "split": split}
+        for n, split in enumerate(["test", "train", "test", None])
+    ]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "ward.toml").write_text(f'{toml}[columns]\nanswer = "spans"\n', "utf-8")
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "own" / "ward.jsonl").write_text(lines, encoding="utf-8")
+    folders = answer_models(
+        ["dictionary", "dictionary"], ["own/ward"], tmp_path / "out", data=tmp_path
+    )
+    pairs = compare(read_marks(folders, data=tmp_path), n_draws=50)
+    assert [(p.first, p.second) for p in pairs] == [("1 dictionary", "2 dictionary")] * 2
+    assert {p.metric: p.value_first for p in pairs} == {"f1": 1, "f1_with_certainty": 0}
+    assert [p.difference.n_rows for p in pairs] == [2, 2], "the test split alone is asked"
 
 
 def test_an_empty_file_of_answers_is_an_error(tmp_path: Path):

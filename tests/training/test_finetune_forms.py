@@ -115,6 +115,29 @@ def test_tagging_learns_lists_of_entities_of_two_tasks(weights: Path, tmp_path: 
     assert [text[s.start : s.end] for s in found["s"]] == ["発熱"]
 
 
+def test_tagging_goes_on_from_the_tags_of_its_base(weights: Path, tmp_path: Path) -> None:
+    def marked(label: str, words: tuple[str, ...]) -> Iterator[dict[str, object]]:
+        for word in words:
+            for other in SYMPTOMS:
+                text = f"{word}にて通院中。{other}を主訴に来院。"
+                yield {"text": text, "spans": [{"start": 0, "end": len(word), "label": label}]}
+
+    first = write(tmp_path / "diseases.jsonl", marked("disease", DISEASES))
+    finetune(a_config(first, n_steps=100), base=weights, out=tmp_path / "first")
+    more = write(tmp_path / "drugs.jsonl", marked("drug", ("アムロジピン",)))
+    hardly = {"learning_rate": 1e-9, "head_learning_rate": 1e-9, "n_steps": 1}
+    finetune(a_config(more, **hardly), base=tmp_path / "first", out=tmp_path / "second")
+    finetune(a_config(more, **hardly), base=weights, out=tmp_path / "fresh")
+    before, after = load_tagger(tmp_path / "first"), load_tagger(tmp_path / "second")
+    text = "喘息にて通院中。発熱を主訴に来院。"
+    (found,) = before.spans(text)
+    assert (text[found.start : found.end], found.label) == ("喘息", "disease")
+    assert after.spans(text) == (found,), "what was learned is still there"
+    pairs = [("disease", "present"), ("drug", "present")]
+    assert list(after.heads[""].tags.pairs) == pairs, "old and new kinds"
+    assert load_tagger(tmp_path / "fresh").heads[""].tags.pairs == (pairs[1],)
+
+
 @pytest.mark.parametrize("form", ["tagging", "pooled", "pair"])
 def test_causal_attention_is_kept_on_disk(weights: Path, tmp_path: Path, form: str) -> None:
     answer = {"entities": ["熱"]} if form == "tagging" else {"label": "A"}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rinsho.clinical.notes import Note
+from rinsho.corpus.splits import SPLITS, Split
 from rinsho.errors import BrokenRecord, NotText, PathMissing, UnknownFormat
 from rinsho.text.spans import Span, sort_spans
 
@@ -35,6 +36,7 @@ class AnnotatedNote:
 
     note: Note
     spans: tuple[Span, ...]
+    split: Split | None = None  # None: whoever learns from it draws one
 
 
 # ------------------------------------------------------------------------------------ out
@@ -72,6 +74,8 @@ def _to_jsonl(one: AnnotatedNote) -> str:
     fields: dict[str, Any] = {"id": one.note.id, "text": one.note.text, "spans": spans}
     if one.note.group is not None:
         fields["group"] = one.note.group
+    if one.split is not None:
+        fields["split"] = one.split
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
@@ -200,11 +204,13 @@ def _read_json_lines(text: str, where: str) -> Iterator[AnnotatedNote]:
             value = json.loads(line)
             marks = value["spans"] if "spans" in value else value["label"]
             spans = [_json_span(mark) for mark in marks]
-            group = value.get("group")
+            group, split = value.get("group"), value.get("split")
             note = Note(str(value.get("id", number)), str(value["text"]), group)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise BrokenRecord(where=place, expected="text, and spans or label") from None
-        yield _checked(note, spans, place)
+        if split not in (None, *SPLITS):
+            raise BrokenRecord(where=place, found="another split", expected=" / ".join(SPLITS))
+        yield _checked(note, spans, place, split)
 
 
 def _json_span(mark: Any) -> Span:
@@ -274,8 +280,10 @@ def _brat_spans(marks: str) -> list[Span]:
     return spans
 
 
-def _checked(note: Note, spans: Iterable[Span], place: str) -> AnnotatedNote:
+def _checked(
+    note: Note, spans: Iterable[Span], place: str, split: Split | None = None
+) -> AnnotatedNote:
     found = sort_spans(spans)
     if any(not 0 <= span.start < span.end <= len(note.text) for span in found):
         raise BrokenRecord(where=place, found="an offset outside the text", expected="code points")
-    return AnnotatedNote(note, found)
+    return AnnotatedNote(note, found, split)

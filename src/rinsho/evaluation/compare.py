@@ -30,6 +30,8 @@ from rinsho.evaluation.tabulate import holm
 from rinsho.json_lines import read_json_lines
 from rinsho.manifest import FinishedFolder, open_folder, write_file
 
+Task = tuple[str, str, str]  # benchmark, method, metric
+
 
 @dataclass(frozen=True, slots=True)
 class Marked:
@@ -115,20 +117,24 @@ def read_marks(
         data, tuple(open_folder(path, "collect", "synthesize") for path in documents), noncommercial
     )
     loaded = load_asked(systems, sources)
-    return [_from_entry(e) for system in systems for e in score_system(system, loaded)]
+    scored = [e for system in systems for e in score_system(system, loaded)]
+    return [marked for entry in scored for marked in _from_entry(entry)]
 
 
-def _from_entry(entry: ScoredEntry) -> Marked:
+def _from_entry(entry: ScoredEntry) -> Iterator[Marked]:
+    """Yield the marks by the leading metric; of spans also by that which counts certainty."""
     rows = entry.rows
-    return Marked(
-        entry.system,
-        entry.loaded.name,
-        entry.method,
-        tuple(row.item.id for row in rows),
-        tuple(hash_document(row.item.document) for row in rows),
-        tuple(row.is_right for row in rows),
-        entry.corrected[0],
-    )
+    n_metrics = 2 if entry.loaded.benchmark.form == "spans" else 1
+    for metric in entry.corrected[:n_metrics]:
+        yield Marked(
+            entry.system,
+            entry.loaded.name,
+            entry.method,
+            tuple(row.item.id for row in rows),
+            tuple(hash_document(row.item.document) for row in rows),
+            tuple(row.is_right for row in rows),
+            metric,
+        )
 
 
 def _read_report(folder: FinishedFolder) -> Iterator[Marked]:
@@ -160,9 +166,9 @@ def compare(marks: Iterable[Marked], *, seed: int = 0, n_draws: int = 10_000) ->
     Raises:
         AnswersIncomplete: Two systems were asked other items, or share no task.
     """
-    by_system: dict[str, dict[tuple[str, str], Marked]] = defaultdict(dict)
+    by_system: dict[str, dict[Task, Marked]] = defaultdict(dict)
     for one in marks:
-        by_system[one.system][one.benchmark, one.method] = one
+        by_system[one.system][one.benchmark, one.method, one.metric.name] = one
     compared: list[ComparedPair] = []
     for first, second in itertools.combinations(by_system.values(), 2):
         pairs = [_compare(a, b, seed, n_draws) for a, b in _tasks(first, second)]
@@ -173,15 +179,15 @@ def compare(marks: Iterable[Marked], *, seed: int = 0, n_draws: int = 10_000) ->
 
 
 def _tasks(
-    first: dict[tuple[str, str], Marked], second: dict[tuple[str, str], Marked]
+    first: dict[Task, Marked], second: dict[Task, Marked]
 ) -> Iterator[tuple[Marked, Marked]]:
     """Yield what is compared: the same method, or where each has one alone, those two."""
     shared = first.keys() & second.keys()
     yield from ((first[key], second[key]) for key in first if key in shared)
-    done = {benchmark for benchmark, _ in shared}
-    for benchmark in dict.fromkeys(name for name, _ in first):
-        own = [one for (name, _), one in first.items() if name == benchmark]
-        other = [one for (name, _), one in second.items() if name == benchmark]
+    done = {benchmark for benchmark, _, _ in shared}
+    for benchmark in dict.fromkeys(name for name, _, _ in first):
+        own = [one for (name, _, _), one in first.items() if name == benchmark]
+        other = [one for (name, _, _), one in second.items() if name == benchmark]
         if benchmark not in done and len(own) == len(other) == 1:
             yield own[0], other[0]
 

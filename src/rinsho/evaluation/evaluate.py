@@ -14,6 +14,8 @@ from rinsho.evaluation.opened_model import GGUF
 from rinsho.evaluation.score import ScoreConfig, score
 from rinsho.manifest import MANIFEST, Manifest, read_manifest
 
+DICTIONARY: Literal["dictionary"] = "dictionary"
+
 
 def evaluate_model(
     model: str | Path,
@@ -41,7 +43,8 @@ def evaluate_model(
     Args:
         model: A weights folder; its head answers where it has one; one that was tuned for label
             scoring answers by log-likelihood alone. Or a Hugging Face folder or cached hub id, an
-            adapter folder, a GGUF file (by llama-server), an OpenAI-compatible address.
+            adapter folder, a GGUF file (by llama-server), an OpenAI-compatible address; the word
+            "dictionary": dictionary and rules.
         benchmarks: Names of benchmarks or groups.
         out: Gets `answers/` and `report/`.
         documents: Folders that the demo's own benchmarks read.
@@ -82,7 +85,7 @@ def evaluate_model(
     answer(
         config,
         out=out / "answers",
-        model=None if endpoint else model,
+        model=None if endpoint or is_dictionary(model) else model,
         documents=documents,
         data=data,
         noncommercial=noncommercial,
@@ -99,6 +102,56 @@ def evaluate_model(
         data=data,
         noncommercial=noncommercial,
     )
+
+
+def answer_models(
+    models: Sequence[str],
+    benchmarks: Sequence[str],
+    out: Path,
+    *,
+    documents: Sequence[Path] = (),
+    data: Path | None = None,
+    noncommercial: bool = False,
+    max_items: int | None = None,
+    seed: int = 0,
+) -> list[Path]:
+    """Let models of this machine answer the same benchmarks; return their answers folders.
+
+    Args:
+        models: Weights folders, or "dictionary"; named by their folders, or by their place where
+            two folders have one name.
+        benchmarks: Names of benchmarks or groups.
+        out: Gets a folder of answers for each model.
+        documents: As `evaluate_model`; `data`, `noncommercial`, `max_items` and `seed` too.
+    """
+    names = [Path(model).name or model for model in models]
+    folders: list[Path] = []
+    for place, (model, name) in enumerate(zip(models, names, strict=True), start=1):
+        label = name if names.count(name) == 1 else f"{place} {name}"
+        config = AnswerConfig(
+            benchmarks=tuple(benchmarks),
+            engine=engine_of(model),
+            label=label[:60],
+            methods=methods_of(model),
+            max_items=max_items,
+            n_free_generations=0,
+            seed=seed,
+        )
+        folders.append(out / f"answers-{place}")
+        answer(
+            config,
+            out=folders[-1],
+            model=None if is_dictionary(model) else model,
+            documents=documents,
+            data=data,
+            noncommercial=noncommercial,
+        )
+    return folders
+
+
+def is_dictionary(model: str | Path) -> bool:
+    """Tell whether dictionary and rules are meant: the bare word, and no folder of that name."""
+    return str(model) == DICTIONARY and not Path(model).exists()
 
 
 def is_address(model: str | Path) -> bool:
@@ -138,7 +191,9 @@ def _is_trained_here(model: str | Path) -> bool:
 
 
 def engine_of(model: str | Path) -> EngineName:
-    """Return what answers: an endpoint, or from a weights folder its head where it has one."""
+    """Return what answers: an endpoint, the dictionary, or of weights the head if there is one."""
+    if is_dictionary(model):
+        return DICTIONARY
     if is_address(model) or Path(model).suffix == GGUF:
         return "endpoint"
     model = Path(model)

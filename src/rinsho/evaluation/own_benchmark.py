@@ -1,8 +1,9 @@
 """Benchmarks of one's own: a CSV or JSONL file and ten lines of TOML in `own/` of the data folder.
 
 `own/NAME` reads `own/NAME.toml` below `--data`; the file it names lies beside it. Four forms:
-choice, entities, spans and similarity. Nothing of it is executed, and its text is shown in no
-report unless the TOML says `is_text_shown = true`.
+choice, entities, spans and similarity. Where records name a `split`, those of `test` are asked
+alone. Nothing of it is executed, and its text is shown in no report unless the TOML says
+`is_text_shown = true`.
 """
 
 from __future__ import annotations
@@ -114,9 +115,12 @@ def _read_items(sources: Sources, *, own: OwnBenchmark, name: str) -> tuple[Item
     path = sources.data / "own" / own.file
     if not path.is_file():
         raise BenchmarkMissing(where=name, expected=f"{PREFIX}{own.file}")
+    rows = [*enumerate(_rows(path), start=1)]
+    splits = {row.get("split") for _, row in rows if isinstance(row, dict)} - {None, ""}  # pyright: ignore
     items = tuple(
         _to_item(own, f"{own.file} row {number}", number, row)
-        for number, row in enumerate(_rows(path), start=1)
+        for number, row in rows
+        if not splits or (isinstance(row, dict) and row.get("split") == "test")  # pyright: ignore
     )
     return require_unique(name, items)
 
@@ -216,9 +220,11 @@ def _spans(own: OwnBenchmark, where: str, cells: dict[str, Any]) -> dict[str, An
 
 
 def _span(value: Any, text: str, where: str) -> Span:
+    if isinstance(value, dict):  # as `rinsho annotations` writes it
+        value = [value.get(name) for name in ("start", "end", "label", "certainty")]  # pyright: ignore
     match value:
         case [int(start), int(end), str(label), *more] if 0 <= start < end <= len(text):
-            certainty = str(more[0]) if more else "present"  # pyright: ignore[reportUnknownArgumentType]
+            certainty = str((*more, "present")[0] or "present")  # pyright: ignore[reportUnknownArgumentType]
             if label in LABELS and certainty in CERTAINTIES:
                 return Span(start, end, label, certainty)
         case _:

@@ -21,7 +21,7 @@ from rinsho.model.crf import ConditionalRandomField
 from rinsho.model.decoder import Decoder
 from rinsho.model.decoder_protocol import TrainableDecoder
 from rinsho.model.head_record import broken_record, load_head, read_head, write_head
-from rinsho.model.tags import TagSet
+from rinsho.model.tags import OUTSIDE, TagSet
 from rinsho.model.windows import Window, in_batches, join_spans, windows_of
 from rinsho.text.spans import Span, sort_spans
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
@@ -44,6 +44,18 @@ class TagHead(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.crf = ConditionalRandomField(*tags.allowed())
+
+    @torch.no_grad()
+    def continue_from(self, known: TagHead) -> None:
+        """Take over what another head has learned; all its pairs have to be among this one's."""
+        at = [OUTSIDE]
+        for pair in known.tags.pairs:
+            begin = 1 + 2 * self.tags.pairs.index(pair)
+            at += [begin, begin + 1]
+        self.linear.weight[at] = known.linear.weight
+        self.linear.bias[at] = known.linear.bias
+        self.crf.transitions[torch.tensor(at)[:, None], torch.tensor(at)] = known.crf.transitions
+        self.crf.start[at], self.crf.end[at] = known.crf.start, known.crf.end
 
     def summed_loss(self, hidden_BLD: Tensor, tags_BL: Tensor, lengths_B: Tensor) -> Tensor:
         """Return -ln p(tags) summed over the rows, in nats; shapes as in the CRF."""
@@ -162,6 +174,12 @@ def load_tagger(folder: Path) -> Tagger:
         ModelCannot, TokenizerMismatch, WeightsMismatch: As `head_record.read_head`; and what
             `manifest.open_folder` raises.
     """
+    read_head(folder, "tagging")
+    return load_tagger_over(load_decoder(folder, dtype=torch.float32), folder).eval()
+
+
+def load_tagger_over(decoder: TrainableDecoder, folder: Path) -> Tagger:
+    """Put the heads of a folder over a decoder that was loaded from it. Errors as `load_tagger`."""
     record, tokenizer = read_head(folder, "tagging")
     try:
         tasks = {
@@ -170,7 +188,6 @@ def load_tagger(folder: Path) -> Tagger:
         }
     except (KeyError, TypeError):
         raise broken_record(folder) from None
-    decoder = load_decoder(folder, dtype=torch.float32)
     tagger = Tagger(decoder, tokenizer, tasks, is_causal=record.is_causal)
     load_head(tagger, folder, record)
-    return tagger.eval()
+    return tagger

@@ -33,8 +33,8 @@ from rinsho.serving.replies import error_response, to_bad_request
 
 PAGE = Path(__file__).parent / "page"
 PAGE_MODULES = (
-    *("page", "answers", "ask", "correct", "deidentify", "document", "draft", "batch"),
-    *("server", "spans", "tabs", "texts"),
+    *("page", "answers", "ask", "correct", "corrected", "deidentify", "document", "draft", "batch"),
+    *("files", "server", "spans", "tabs", "texts"),
 )
 PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
     "/": ("index.html", "text/html; charset=utf-8"),

@@ -288,7 +288,7 @@ def _learn_head(
     notes, tokenizer = sort_notes(examples, config.max_documents), read_tokenizer(base.path)
     with training_session(config, on_cpu=True) as session:
         decoder = load_decoder(base.path, dtype=torch.float32, dropout=config.dropout)
-        model = new_head(config, decoder, tokenizer, notes)
+        model = new_head(config, decoder, tokenizer, notes, base.path)
         if isinstance(model, Tagger):
             finished = train_tagger(model, notes, config, session, folder)
             save_tagger(model.eval(), folder.path, base.path)
@@ -299,17 +299,25 @@ def _learn_head(
 
 
 def new_head(
-    config: FinetuneConfig, decoder: TrainableDecoder, tokenizer: Tokenizer, notes: Notes
+    config: FinetuneConfig,
+    decoder: TrainableDecoder,
+    tokenizer: Tokenizer,
+    notes: Notes,
+    base: Path,
 ) -> Tagger | TextHeads:
-    """Put fresh heads for the tasks of some examples over a decoder.
+    """Put heads for the tasks of some examples over the decoder of a base.
+
+    They are fresh, but where tags are learned over a base that has tags: its heads go on, with
+    every pair of label and certainty that they know.
 
     Raises:
         NothingToLearn: No example of the training split has an answer for the form.
         InvalidValue: The form needs pairs, and a text stands alone.
     """
+    from rinsho.model.head_record import form_of
     from rinsho.model.heads import TextHeads
     from rinsho.model.tagger import Tagger
-    from rinsho.training.tagging import tag_sets
+    from rinsho.training.tagging import go_on_tagging, tag_sets
     from rinsho.training.text_heads import text_tasks
 
     is_tagging = config.form == "tagging"
@@ -319,6 +327,8 @@ def new_head(
         what = "spans" if is_tagging else "answers"
         found = f"{len(notes.train)} annotated documents, 0 {what}"
         raise NothingToLearn(where="documents, train", expected="the documents", found=found)
+    if is_tagging and form_of(base) == "tagging":
+        return go_on_tagging(decoder, base, sets, is_causal=config.is_causal)
     if is_tagging:
         return Tagger(decoder, tokenizer, sets, is_causal=config.is_causal)
     if config.form == "pair" and any(e.text_b is None for e in (*notes.train, *notes.validation)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rinsho.console import say
 from rinsho.corpus.sample import sample_key
 from rinsho.manifest import OpenFolder
-from rinsho.model.tagger import Tagger
+from rinsho.model.tagger import Tagger, load_tagger_over
 from rinsho.model.tags import TagSet
 from rinsho.text.spans import Span
 from rinsho.training.examples import Example
@@ -22,6 +23,9 @@ from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.loop import Finished
 from rinsho.training.session import Session
 from rinsho.training.windowed import EpochOrder, fill, run_head
+
+if TYPE_CHECKING:
+    from rinsho.model.decoder_protocol import TrainableDecoder
 
 
 @dataclass(slots=True)
@@ -84,6 +88,35 @@ def tag_sets(examples: Iterable[Example]) -> dict[str, TagSet]:
         for task, spans in spans_of(example).items():
             pairs.setdefault(task, set()).update((s.label, s.certainty) for s in spans)
     return {task: TagSet(tuple(sorted(found))) for task, found in sorted(pairs.items()) if found}
+
+
+def go_on_tagging(
+    decoder: TrainableDecoder, base: Path, new: Mapping[str, TagSet], *, is_causal: bool
+) -> Tagger:
+    """Return a tagger that goes on from the heads of a base.
+
+    Args:
+        decoder: Of the base.
+        base: A folder of `finetune` with form = "tagging".
+        new: The tags of the examples, by task; those that the base lacks start from nothing.
+        is_causal: How the decoder reads from now on.
+    """
+    known = load_tagger_over(decoder, base)
+    before = {task: head.tags for task, head in known.heads.items()}
+    pairs = {
+        task: {pair for tags in (before.get(task), new.get(task)) if tags for pair in tags.pairs}
+        for task in {**before, **new}
+    }
+    sets = {task: TagSet(tuple(sorted(found))) for task, found in sorted(pairs.items())}
+    tagger = Tagger(decoder, known.tokenizer, sets, is_causal=is_causal)
+    for task, head in known.heads.items():
+        tagger.heads[task].continue_from(head)
+    n_pairs = sum(len(tags.pairs) for tags in before.values())
+    say(
+        f"ベースのタグ付けヘッド（{n_pairs} 種類）から続けて学習します",
+        f"going on from the tagging head of the base ({n_pairs} kinds)",
+    )
+    return tagger
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 // Many notes at once: sent as one batch, watched, fetched, and deleted on the server.
 
+import { notesOf } from "/files.js";
 import { problemText, saveFile, send } from "/server.js";
 
 const get = (id) => document.getElementById(id);
@@ -10,18 +11,8 @@ export function setUpBatches(state, texts) {
   const job = { progress: null, results: null, problem: null, isWorking: false, isStopped: false };
 
   async function linesOf(files, operation) {
-    const lines = [];
-    for (const file of files) {
-      const text = await file.text();
-      const notes = file.name.endsWith(".jsonl")
-        ? text.split("\n").filter((line) => line.trim()).map((line) => JSON.parse(line))
-        : [{ text, id: file.name }];
-      for (const note of notes) {
-        const id = String(note.id ?? lines.length + 1).slice(0, 200);
-        lines.push(JSON.stringify({ operation, id, body: { text: note.text } }));
-      }
-    }
-    return lines.join("\n");
+    return (await notesOf(files))
+      .map(({ id, text }) => JSON.stringify({ operation, id, body: { text } })).join("\n");
   }
 
   function statusText() {

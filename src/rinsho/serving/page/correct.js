@@ -1,6 +1,5 @@
 // A person corrects mentions: another label, another certainty, gone, or one that was missed.
 
-import { saveFile } from "/server.js";
 import { CERTAINTIES, LABELS, utf16Offsets } from "/spans.js";
 
 const get = (id) => document.getElementById(id);
@@ -25,7 +24,6 @@ export function setUpCorrections(state, texts, onChange) {
     options(get("correct-label"), LABELS, texts().labels);
     options(get("correct-certainty"), CERTAINTIES, texts().certainties);
     get("correct").hidden = chosen === null;
-    get("correct-save").hidden = !state.result?.isCorrected;
     get("correct-help").hidden = state.result === null;
     if (chosen === null) return;
     get("correct-words").textContent = `「${wordsOf(chosen)}」`;
@@ -64,7 +62,7 @@ export function setUpCorrections(state, texts, onChange) {
 
   function change(spans) {
     state.result.spans = spans.sort((a, b) => a.start - b.start || a.end - b.end);
-    state.result.isCorrected = true;
+    Object.assign(state.result, { isCorrected: true, isChecked: false });
     chosen = null;
     onChange();
   }
@@ -75,13 +73,6 @@ export function setUpCorrections(state, texts, onChange) {
     const { start, end } = chosen;
     const span = { start, end, label, certainty, text: wordsOf(chosen) };
     change([...state.result.spans.filter((one) => one !== chosen), span]);
-  }
-
-  function save() {
-    const spans = state.result.spans.map(({ start, end, label, certainty }) => (
-      { start, end, label, certainty }));
-    const line = JSON.stringify({ text: state.result.text, spans });
-    saveFile("corrections.jsonl", "application/jsonl", `${line}\n`);
   }
 
   get("reading").addEventListener("mouseup", () => {
@@ -103,6 +94,5 @@ export function setUpCorrections(state, texts, onChange) {
     change(state.result.spans.filter((one) => one !== chosen));
   });
   get("correct-close").addEventListener("click", () => { chosen = null; show(); });
-  get("correct-save").addEventListener("click", save);
   return { show, forget: () => { chosen = null; } };
 }

@@ -4,6 +4,7 @@ import { showAnswers } from "/answers.js";
 import { setUpAsking } from "/ask.js";
 import { setUpBatches } from "/batch.js";
 import { setUpCorrections } from "/correct.js";
+import { setUpCorrected } from "/corrected.js";
 import { setUpDeidentifying } from "/deidentify.js";
 import { setUpQuestions } from "/document.js";
 import { setUpDrafting } from "/draft.js";
@@ -85,6 +86,7 @@ function showStatus() {
   get("reading").classList.toggle("stale", isStale());
   get("found").setAttribute("aria-busy", String(state.isWorking));
   get("extract").disabled = state.isWorking;
+  screens.corrected?.show();
 }
 
 async function extract() {
@@ -96,7 +98,7 @@ async function extract() {
   try {
     const reply = await post("/v1/extract", { text });
     const { spans, answers } = await reply.json();
-    state.result = { text, spans, answers: answers ?? [], isCorrected: false };
+    state.result = { text, spans, answers: answers ?? [] };
     screens.corrections.forget();
   } catch (problem) {
     state.problem = problem;
@@ -115,6 +117,18 @@ function setNote(text) {
   screens.deidentifying.forget();
   show();
   note.focus();
+}
+
+/** Show a note of a file: with the spans that a person has checked, or extract. */
+function openNote(text, spans) {
+  setNote(text);
+  if (spans === undefined) {
+    extract();
+    return;
+  }
+  const copies = spans.map((span) => ({ ...span }));
+  state.result = { text, spans: copies, answers: [], isChecked: true };
+  show();
 }
 
 async function copy() {
@@ -210,6 +224,7 @@ async function start() {
   linkBothWays();
   screens.asking = setUpAsking(state, texts);
   screens.corrections = setUpCorrections(state, texts, show);
+  screens.corrected = setUpCorrected(state, texts, openNote);
   screens.deidentifying = setUpDeidentifying(state, texts);
   screens.questions = setUpQuestions(state, texts);
   screens.drafting = setUpDrafting(state, texts);
