@@ -91,17 +91,21 @@ def new_key(
 
 @server.command("check-audit", rich_help_panel=USE)
 def check_audit(
-    log: Annotated[Path, typer.Argument(help="file of `rinsho serve --audit`")],
+    logs: Annotated[
+        list[Path],
+        typer.Argument(help="file of `rinsho serve --audit`; those moved away before it first"),
+    ],
     end: Annotated[
         str | None, typer.Option("--end", help="a chain value that you wrote down earlier")
     ] = None,
 ) -> None:
     """Check every line of an audit log; print how many there are and the chain's end.
 
-    Write the end down elsewhere: only who knows it can tell that later lines were cut off.
+    Write the end down elsewhere: only who knows it can tell that later lines were cut off. Several
+    files are one log, the oldest first: `rinsho check-audit log.2 log.1 log`.
     """
     from rinsho.corpus.keys import read_key
     from rinsho.serving.audit import check_chain
 
-    head = check_chain(log, read_key(), end)
+    head = check_chain(logs[-1], read_key(), end, older=logs[:-1])
     print(f"{head.n_lines} {head.chain}")

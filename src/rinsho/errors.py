@@ -924,3 +924,13 @@ class BatchUnknown(ServingError):
     en = "there is no such batch: {where}"
     hint_ja = "GET /v1/batch で一覧を見てください。結果は終了の 1 時間後に消えます"
     hint_en = "GET /v1/batch lists yours; results are forgotten an hour after the end"
+
+
+class TooManyConnections(ServingError):
+    """A request over one connection more than the server serves."""
+
+    code = "S019"
+    ja = "接続が多すぎます: {where}（{found} 本、上限 {expected}）"
+    en = "there are too many connections: {where} ({found}, at most {expected})"
+    hint_ja = "少し待ってからもう一度送ってください"
+    hint_en = "wait a moment and send it again"

@@ -12,16 +12,18 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 
-from rinsho.serving.limits import Limits
-from rinsho.serving.serve import new_server, open_listener
+from rinsho.serving.limits import SECURITY_HEADERS, Envelope, Limits
+from rinsho.serving.metrics import Metrics
+from rinsho.serving.serve import MAX_CONNECTIONS, new_server, open_listener
 
 SHORT = Limits(max_head_seconds=0.2, max_stall_seconds=0.2)
 N_BYTES = 30_000_000  # more than the buffers of both ends hold
 
 
 @contextmanager
-def serving(limits: Limits) -> Iterator[tuple[str, int]]:
+def serving(limits: Limits, metrics: Metrics | None = None) -> Iterator[tuple[str, int]]:
     app = FastAPI()
+    app.add_middleware(Envelope, metrics=metrics or Metrics())
 
     @app.get("/large")
     async def large() -> Response:
@@ -97,3 +99,25 @@ def test_connections_over_the_limit_are_closed_unheard(address: tuple[str, int])
         for connection in held:
             connection.close()
         assert httpx.get(f"http://{here[0]}:{here[1]}/none").status_code == 404
+
+
+def test_a_request_over_one_connection_too_many_gets_503_like_every_other_error() -> None:
+    metrics = Metrics()
+    patient = Limits(max_head_seconds=60)
+    with serving(patient, metrics) as here:
+        url = f"http://{here[0]}:{here[1]}/none"
+        held = [socket.create_connection(here) for _ in range(MAX_CONNECTIONS)]
+        refused = httpx.get(url, timeout=60)
+        for connection in held:
+            connection.close()
+        with httpx.Client(timeout=60) as client:
+            while client.get(url).status_code == 503:  # until the server has seen them go
+                pass
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["connection"] == "close"
+    assert {name: refused.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    error = refused.json()["error"]
+    assert (error["code"], error["type"]) == ("S019", "server_error")
+    assert str(MAX_CONNECTIONS) in error["message"] and "接続" in error["message_ja"]
+    assert 'code="S019"' in metrics.to_text({})

@@ -297,7 +297,7 @@ def test_a_person_corrects_adds_and_removes_mentions_and_takes_them_along(
     page.locator("#correct-certainty").select_option("present")
     page.locator("#correct-set").click()
     with page.expect_download() as download:
-        page.locator("#correct-save").click()
+        page.locator("#corrected-save").click()
     download.value.save_as(tmp_path / "corrections.jsonl")
     (one,) = read_annotations([tmp_path / "corrections.jsonl"])
     assert one.note.text == CLINICAL

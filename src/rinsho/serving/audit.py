@@ -3,11 +3,16 @@
 Each line holds the number of the one before plus one, the wall clock, the caller's name, the
 operation, the caller's id of the document or a keyed hash of it, and an HMAC over the line before
 and this one. No text of a request is in it. The number tells the order, whatever the clock does.
+
+A log that was moved away (logrotate) goes on in a new file, whose first line holds the end of the
+one before: the files are one chain.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -15,7 +20,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +30,7 @@ from rinsho.corpus.keys import keyed_hash
 from rinsho.errors import AuditBroken, AuditFailed
 
 FIRST = "0" * 64  # the chain value before the first line
+ROTATED = "rotated"  # operation of a first line: its document is the chain value of before
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")  # anything else may be a name or a note
 
 
@@ -64,12 +70,11 @@ class AuditLog:
     def __init__(
         self, path: Path, key: bytes, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._name, self._key, self._now = path.name, key, now
+        self._path, self._name, self._key, self._now = path, path.name, key, now
         self._lock = threading.Lock()
+        self._may_have_moved = False
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-            self.descriptor = os.open(path, flags, 0o600)
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.descriptor = _open(path)
         except OSError as error:
             raise AuditFailed(where=path.name, found=_reason(error)) from None
         self.head = check_chain(path, key)
@@ -92,30 +97,67 @@ class AuditLog:
         """
         document = document_id(self._key, given_id, text)
         with self._lock:
-            body = {
-                "n": self.head.n_lines + 1,
-                "time": self._now().isoformat(timespec="milliseconds"),
-                "who": who,
-                "operation": operation,
-                "document": document,
-            }
-            chain = _link(self._key, self.head.chain, body)
-            line = _dump({**body, "chain": chain})
             try:
+                if self._may_have_moved:
+                    self._reopen()
+                line, chain = self._next_line(who, operation, document)
                 self._write(line)
             except OSError as error:
                 self._must_cut = True
                 raise AuditFailed(where=self._name, found=_reason(error)) from None
             self.head = Head(self.head.n_lines + 1, chain, self.head.n_bytes + len(line))
 
+    def follow_rotation(self) -> None:
+        """Look before the next line whether the file was moved away, and go on in a new one."""
+        self._may_have_moved = True
+
+    def _next_line(self, who: str, operation: str, document: str) -> tuple[bytes, str]:
+        body = {
+            "n": self.head.n_lines + 1,
+            "time": self._now().isoformat(timespec="milliseconds"),
+            "who": who,
+            "operation": operation,
+            "document": document,
+        }
+        chain = _link(self._key, self.head.chain, body)
+        return _dump({**body, "chain": chain}), chain
+
+    def _reopen(self) -> None:
+        """Go on in a new file; where that fails, the next line tries again.
+
+        Raises:
+            AuditBroken: There is another file with lines.
+            OSError: It cannot be opened or written.
+        """
+        if self._path.exists() and os.path.samestat(self._path.stat(), os.fstat(self.descriptor)):
+            self._may_have_moved = False
+            return
+        if self._must_cut:  # nothing half written stays behind
+            os.ftruncate(self.descriptor, self.head.n_bytes)
+        new = _open(self._path)
+        try:
+            if os.fstat(new).st_size:
+                raise AuditBroken(where=self._name, found="a file with lines stands in its place")
+            line, chain = self._next_line("-", ROTATED, self.head.chain)
+            _write_first(new, line)
+        except (OSError, AuditBroken):
+            os.close(new)
+            raise
+        os.close(self.descriptor)
+        self.descriptor, self._must_cut, self._may_have_moved = new, False, False
+        self.head = Head(self.head.n_lines + 1, chain, len(line))
+
     def _write(self, line: bytes) -> None:
         if self._must_cut:
             os.ftruncate(self.descriptor, self.head.n_bytes)
             self._must_cut = False
-        if os.fstat(self.descriptor).st_size != self.head.n_bytes:
+        found = os.fstat(self.descriptor)
+        if not found.st_nlink:  # what is written to a file without a name is lost
+            raise OSError(errno.ENOENT, "the file was deleted")
+        if found.st_size != self.head.n_bytes:
             raise AuditBroken(where=self._name, found="another program wrote to it")
         if os.write(self.descriptor, line) < len(line):
-            raise OSError(28, "no space")
+            raise OSError(errno.ENOSPC, "no space")
         os.fsync(self.descriptor)
 
     def last(self, n_lines: int) -> list[dict[str, Any]]:
@@ -131,33 +173,76 @@ class AuditLog:
         os.close(self.descriptor)
 
 
-def check_chain(path: Path, key: bytes, known: str | None = None) -> Head:
+def _open(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _write_first(descriptor: int, line: bytes) -> None:
+    """Write the first line of an empty file, or leave it empty."""
+    try:
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, "no space")
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+        raise
+
+
+def check_chain(
+    path: Path, key: bytes, known: str | None = None, *, older: Sequence[Path] = ()
+) -> Head:
     """Check every line of a log; return its end.
 
     Args:
         known: A chain value that was written down elsewhere; it has to be there still. A log that
             was cut off at its end is a good chain otherwise.
+        older: Files that were moved away before, the oldest first. Without them the log begins
+            where its first line says.
 
     Raises:
-        AuditBroken: With the number of the first line that does not fit.
+        AuditBroken: With the number of the first line that does not fit, as the first one of a
+            file before which another is missing.
         AuditFailed: It cannot be read.
     """
-    head, is_known = Head(0, FIRST, 0), known in (None, FIRST)
-    for line in _whole_lines(path):
-        place = f"{path.name} line {head.n_lines + 1}"
+    head, is_known = None, known in (None, FIRST)
+    for file in (*older, path):
+        head = Head(head.n_lines, head.chain, 0) if head else None
+        for end in _follow(file, key, head):
+            head, is_known = end, is_known or end.chain == known
+    if not is_known:
+        raise AuditBroken(where=path.name, found="the known end is missing: lines were cut off")
+    return head or Head(0, FIRST, 0)
+
+
+def _follow(path: Path, key: bytes, before: Head | None) -> Iterator[Head]:
+    """Yield the end behind each line of a file.
+
+    Raises:
+        AuditBroken
+    """
+    head = before or Head(0, FIRST, 0)
+    for number, line in enumerate(_whole_lines(path)):
         try:
             value = json.loads(line)
             given = value.pop("chain")
-        except (ValueError, KeyError, AttributeError):
+            if number == 0 and before is None and value["operation"] == ROTATED:
+                head = Head(int(value["n"]) - 1, str(value["document"]), 0)
+        except (ValueError, KeyError, AttributeError, TypeError):
+            place = f"{path.name} line {head.n_lines + 1}"
             raise AuditBroken(where=place, found="another form") from None
         is_next = value.get("n") == head.n_lines + 1
         if not is_next or given != _link(key, head.chain, value):
+            place = f"{path.name} line {head.n_lines + 1}"
             raise AuditBroken(where=place, found="changed, moved or made with another key")
-        is_known = is_known or given == known
         head = Head(head.n_lines + 1, given, head.n_bytes + len(line))
-    if not is_known:
-        raise AuditBroken(where=path.name, found="the known end is missing: lines were cut off")
-    return head
+        yield head
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

@@ -15,19 +15,23 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rinsho.serving.limits import Limits
+from rinsho.serving.limits import OVERLOADED, App, Limits, Receive, Send
 
 MIN_READ_BYTES = 10_000  # what a client has to read while it is waited for
 Timer = asyncio.TimerHandle | None
 
 
-def protocol_within(limits: Limits, max_connections: int) -> type[asyncio.Protocol]:
+def protocol_within(
+    limits: Limits, max_served: int, max_connections: int
+) -> type[asyncio.Protocol]:
     """Return uvicorn's HTTP/1.1 protocol with deadlines."""
 
     class Protocol(TimedProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.limits, self.max_connections = limits, max_connections
+            self.max_served, self.served = max_served, self.app
+            self.app = self.serve_or_refuse
 
     return Protocol
 
@@ -37,14 +41,26 @@ class TimedProtocol(H11Protocol):
 
     Attributes:
         limits: How long headers may take, and how long a client may read nothing.
-        max_connections: One more is closed before it says a word. uvicorn answers 503 from its own,
-            lower limit on, where there is still room to say so.
+        max_served: With one connection more, requests get 503 as any other error: in the API's
+            form, with every header, counted and written down. (uvicorn's own limit answers before
+            the application does, in plain text.)
+        max_connections: One more is closed before it says a word.
+        served: The application.
     """
 
     limits: Limits
+    max_served: int
     max_connections: int
+    served: App
     _head_timer: Timer = None
     _write_timer: Timer = None
+
+    async def serve_or_refuse(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve a request, or let the application say that there are too many connections."""
+        n_connections = len(self.connections)
+        if n_connections > self.max_served:
+            scope["state"][OVERLOADED] = (n_connections, self.max_served)
+        await self.served(scope, receive, send)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the first request's head."""

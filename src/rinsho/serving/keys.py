@@ -42,11 +42,16 @@ class Key(BaseModel):
     max_new_tokens: Annotated[int, Field(ge=1)] | None = None  # of one answer; None: the context
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keys:
-    """Every key that a server knows."""
+    """Every key that a server knows now."""
 
     keys: Sequence[Key]
+
+    def replace(self, others: Keys | None) -> None:
+        """Take the keys of a file that was read again: others open nothing any more."""
+        if others is not None:
+            self.keys = others.keys
 
     def find(self, given: str) -> Key | None:
         """Return whose key it is; the time it takes does not depend on the key."""

@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 
 from rinsho.console import say
-from rinsho.errors import BadRequest, Busy, OriginRefused, RequestTooLarge, RinshoError, ServerFault
+from rinsho.errors import (
+    BadRequest,
+    Busy,
+    OriginRefused,
+    RequestTooLarge,
+    RinshoError,
+    ServerFault,
+    TooManyConnections,
+)
 from rinsho.serving.metrics import Metrics
 from rinsho.serving.replies import error_response
 
@@ -62,6 +70,7 @@ SECURITY_HEADERS = {
 }
 
 
+OVERLOADED = "overloaded"  # key of a request's state: how many connections there are, and may be
 METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
 
 
@@ -92,6 +101,7 @@ class Envelope:
             await send(event)
 
         try:
+            _check_connections(scope)
             await self._app(scope, receive, send_sealed)
         except Exception as error:  # nothing may reach the server's own log, which prints it all
             known = error if isinstance(error, RinshoError) else _fault(error)
@@ -107,6 +117,17 @@ class Envelope:
         self._metrics.count_request(method, route, status, seconds)
         line = f"{method} {route} {status or 'left'} {seconds * 1000:.0f} ms"
         say(line, line)
+
+
+def _check_connections(scope: Scope) -> None:
+    """Refuse a request that came over one connection too many.
+
+    Raises:
+        TooManyConnections
+    """
+    if (counts := scope.get("state", {}).get(OVERLOADED)) is not None:
+        found, expected = counts
+        raise TooManyConnections(where="connections", found=found, expected=expected)
 
 
 def _fault(error: Exception) -> ServerFault:

@@ -32,6 +32,7 @@ from rinsho.errors import (
     ServerFault,
     TemplateRefused,
     TextTooLong,
+    TooManyConnections,
 )
 
 STATUS: dict[type[RinshoError], int] = {
@@ -55,6 +56,7 @@ STATUS: dict[type[RinshoError], int] = {
     KeyLimit: 429,
     ServerFault: 500,
     AuditFailed: 503,
+    TooManyConnections: 503,
     AuditBroken: 503,
 }
 KINDS = {
@@ -64,7 +66,11 @@ KINDS = {
     500: "server_error",
     503: "server_error",
 }
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
+_HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # anything else in a place may be a note's text
 
 
@@ -87,7 +93,10 @@ def status_of(error: RinshoError) -> int:
 def error_response(error: RinshoError) -> JSONResponse:
     """Return an error as a response."""
     status = status_of(error)
-    return JSONResponse(error_body(error), status_code=status, headers=_HEADERS.get(status))
+    headers = _HEADERS.get(status)
+    if isinstance(error, TooManyConnections):  # the place is for another connection
+        headers = {**_HEADERS[503], "Connection": "close"}
+    return JSONResponse(error_body(error), status_code=status, headers=headers)
 
 
 def to_bad_request(problems: Sequence[Any]) -> BadRequest:

@@ -15,6 +15,7 @@ from rinsho.errors import InvalidValue, MissingDependency, PortInUse
 from rinsho.model.threads import release_helpers
 from rinsho.serving.limits import Limits
 from rinsho.serving.reach import Reach
+from rinsho.serving.reload import reload_on_hangup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Loaded = tuple[LanguageModel | None, Extractor, CodeIndex]
 
-MAX_CONNECTIONS = 128
+MAX_CONNECTIONS = 128  # that are served; as many more are told that they are too many
 GRACE_SECONDS = 5  # after Ctrl-C, for answers that are on their way
 
 
@@ -73,6 +74,7 @@ def serve(
         release_helpers()  # answers are computed in threads of their own
         card = read_cards([folder for folder in (model, extractor) if folder is not None])
         app = create_app(chat_model, engine, index=index, protection=protection, card=card)
+        reload_on_hangup(reach.keys, sign_in.keys, audit)
         _run(app, listener, reach)
 
 
@@ -156,13 +158,12 @@ def new_server(
     reach = reach or Reach()
     config = uvicorn.Config(
         app,
-        http=protocol_within(limits or Limits(), 2 * MAX_CONNECTIONS),
+        http=protocol_within(limits or Limits(), MAX_CONNECTIONS, 2 * MAX_CONNECTIONS),
         ws="none",
         access_log=False,  # it prints queries, which may hold what a person typed
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=reach.tls_cert,
         ssl_keyfile=reach.tls_key,
