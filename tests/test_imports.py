@@ -33,6 +33,7 @@ DOORS = [
     "encoding/encode",
     "training/pretrain",
     "training/finetune",
+    "training/train_crf",
     "training/draw_losses",
     "evaluation/draw_embeddings",
     "evaluation/answer",

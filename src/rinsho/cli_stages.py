@@ -387,6 +387,28 @@ def export(
     _stage("export", run_file, out, chosen, name, inputs=inputs)
 
 
+@stages.command("train-crf", rich_help_panel=STAGE)
+def train_crf(
+    run_file: RunFileArgument,
+    out: OutOption = Path("out/crf"),
+    documents: DocumentsOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    noncommercial: NoncommercialOption = False,
+) -> None:
+    """Train character CRFs that mark spans: no base, no tokenizer, minutes on one core.
+
+    They learn what `finetune` with form = "tagging" learns: --documents with spans, or the tables
+    train-crf.examples. `extract --model OUT`, `serve` and `evaluate` open the folder.
+    """
+    inputs = {"documents": documents}
+    _stage(
+        "train-crf", run_file, out, set_, name, data=data, noncommercial=noncommercial,
+        inputs=inputs,
+    )  # fmt: skip
+
+
 @stages.command(rich_help_panel=STAGE)
 def answer(
     run_file: RunFileArgument,

@@ -140,6 +140,13 @@ STAGES: dict[str, Stage] = {
             takes_data=True,
         ),
         Stage(
+            "train-crf",
+            "rinsho.training.train_crf",
+            "crf",
+            (Slot("documents", _DOCUMENTS, is_many=True, is_required=False),),
+            takes_data=True,
+        ),
+        Stage(
             "draw-losses",
             "rinsho.training.draw_losses",
             "losses",
@@ -162,7 +169,7 @@ STAGES: dict[str, Stage] = {
             "rinsho.evaluation.answer",
             "answers",
             (
-                Slot("model", _WEIGHTS, is_required=False),
+                Slot("model", (*_WEIGHTS, "train-crf"), is_required=False),
                 Slot("documents", _DOCUMENTS, is_many=True, is_required=False),
             ),
             takes_data=True,

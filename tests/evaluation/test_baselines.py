@@ -7,8 +7,8 @@ import pytest
 from rinsho.errors import ModelCannot
 from rinsho.evaluation.baselines import BASELINES, fit_baseline, fits
 from rinsho.evaluation.benchmark import Item
-from rinsho.evaluation.character_crf import to_borders, to_tags, train_character_crf
 from rinsho.evaluation.parse import parse_list
+from rinsho.model.character_crf import to_borders, to_tags, train_character_crf
 
 LEVELS = ("最も近い", "近い", "やや近い", "やや遠い", "遠い", "最も遠い")
 

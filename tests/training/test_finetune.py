@@ -25,7 +25,7 @@ from rinsho.runfile import StageConfig
 from rinsho.tokenizer.tokenizer import copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
 from rinsho.training.finetune import FinetuneConfig, finetune
-from rinsho.training.tagging import span_f1
+from rinsho.training.span_examples import span_f1
 
 
 def a_config(form: str, **changes: object) -> FinetuneConfig:

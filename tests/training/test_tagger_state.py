@@ -18,14 +18,9 @@ from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.loop import Loop
 from rinsho.training.optimizer import new_optimizer
 from rinsho.training.session import training_session
+from rinsho.training.span_examples import sort_notes
 from rinsho.training.state import CheckpointStore, environment
-from rinsho.training.tagging import (
-    TagBatch,
-    TaggingObjective,
-    sort_notes,
-    tag_sets,
-    to_examples,
-)
+from rinsho.training.tagging import TagBatch, TaggingObjective, tag_sets, to_examples
 from rinsho.training.windowed import EpochOrder
 
 

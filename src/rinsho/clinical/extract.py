@@ -1,4 +1,4 @@
-"""Find the mentions of a note, or judge it: by a trained head, or by dictionary and rules.
+"""Find the mentions of a note, or judge it: by a trained head, a CRF, or dictionary and rules.
 
 Offsets always point into the text as it was given, in Unicode code points.
 """
@@ -102,7 +102,7 @@ class Extraction:
 
 
 def load_extractor(weights: Path | None) -> Extractor:
-    """Load a model with a head, or the dictionary where no weights folder is given.
+    """Load a model with a head, character CRFs, or the dictionary where no folder is given.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
@@ -112,6 +112,10 @@ def load_extractor(weights: Path | None) -> Extractor:
         from rinsho.text.mentions import embedded_tagger
 
         return Engine(embedded_tagger(), "dictionary", "dictionary")
+    from rinsho.model.crf_tagger import is_crf, load_crf_tagger
+
+    if is_crf(weights):
+        return Engine(load_crf_tagger(weights), weights.name, "model")
     from rinsho.model.head_record import form_of
 
     if (form := form_of(weights)) == "pair":

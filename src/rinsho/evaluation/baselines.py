@@ -16,11 +16,11 @@ import numpy as np
 from rinsho.errors import MissingDependency, ModelCannot
 from rinsho.evaluation.answer_record import Answer, Method
 from rinsho.evaluation.benchmark import Form, Item
-from rinsho.evaluation.character_crf import train_character_crf
 from rinsho.evaluation.engines import Engine
 from rinsho.evaluation.head_engine import text_of
 from rinsho.evaluation.jmed_llm import document_text
 from rinsho.evaluation.prompts import hash_prompt
+from rinsho.model.character_crf import train_character_crf
 from rinsho.text.normalize import normalize
 from rinsho.training.examples import find_entities
 

@@ -18,11 +18,11 @@ from rinsho.console import say
 from rinsho.errors import MissingDependency, ModelCannot
 from rinsho.evaluation.baselines import FittedEngine
 from rinsho.evaluation.benchmark import Item
-from rinsho.evaluation.character_crf import to_borders, to_tags
 from rinsho.evaluation.engines import Engine
 from rinsho.evaluation.head_engine import text_of
 from rinsho.evaluation.jmed_llm import document_text
 from rinsho.model.base import open_base
+from rinsho.model.character_crf import to_borders, to_tags
 from rinsho.text.normalize import normalize
 from rinsho.training.examples import find_entities
 

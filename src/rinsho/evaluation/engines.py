@@ -173,11 +173,19 @@ def open_dictionary() -> Engine:
 
 
 def open_tagger(folder: Path) -> Engine:
-    """Return a trained tagger."""
+    """Return a trained tagger: a head of `finetune`, or CRFs of `train-crf`."""
+    tagger = EachTextOnce(_load(folder))
+    return SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks if task})
+
+
+def _load(folder: Path) -> TaskTagger:
+    from rinsho.model.crf_tagger import is_crf, load_crf_tagger
+
+    if is_crf(folder):
+        return load_crf_tagger(folder)
     from rinsho.model.tagger import load_tagger
 
-    tagger = EachTextOnce(load_tagger(folder))
-    return SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks if task})
+    return load_tagger(folder)
 
 
 def open_head(folder: Path) -> Engine:

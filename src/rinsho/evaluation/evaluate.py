@@ -197,6 +197,10 @@ def engine_of(model: str | Path) -> EngineName:
     if is_address(model) or Path(model).suffix == GGUF:
         return "endpoint"
     model = Path(model)
+    from rinsho.model.crf_tagger import is_crf
+
+    if is_crf(model):
+        return "tagger"
     if not (model / "head.json").is_file():
         return "model"
     from rinsho.model.head_record import form_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rinsho.errors import ModelCannot
-from rinsho.manifest import FinishedFolder, OpenFolder, canonical_json, hash_file
+from rinsho.manifest import FinishedFolder, OpenFolder, canonical_json, hash_file, open_folder
 
 if TYPE_CHECKING:
     from rinsho.model.base import Base
@@ -59,8 +59,8 @@ def open_model(where: str | Path, base: str | Path | None = None) -> OpenedModel
     """Find a model and check every byte of it.
 
     Args:
-        where: A weights folder of rinsho's; a Hugging Face folder or a hub id in the cache; an
-            adapter folder; a GGUF file.
+        where: A weights folder of rinsho's, or of CRFs; a Hugging Face folder or a hub id in the
+            cache; an adapter folder; a GGUF file.
         base: Of an adapter; left out, it is looked for beside the adapter.
 
     Raises:
@@ -69,6 +69,11 @@ def open_model(where: str | Path, base: str | Path | None = None) -> OpenedModel
     path = Path(where)
     if path.suffix == GGUF and path.is_file():
         return OpenedModel(path.stem, path, None, {"model": hash_file(path).sha256})
+    from rinsho.model.crf_tagger import is_crf
+
+    if is_crf(path):
+        crf = open_folder(path, "train-crf")
+        return OpenedModel(path.resolve().name, path, path, {"model": crf})
     from rinsho.model.adapted import open_adapted
     from rinsho.model.adapter import is_adapter
     from rinsho.model.base import open_base

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from rinsho.text.sentences import split_sentences
 from rinsho.text.spans import Span
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Offsets = Sequence[tuple[int, int]]  # of each token, in code points of the text
 
@@ -48,6 +49,8 @@ class TagSet:
 
         Inside of a pair follows only begin or inside of the same pair.
         """
+        import torch
+
         follow = torch.ones(self.n_tags, self.n_tags, dtype=torch.bool)
         start = torch.ones(self.n_tags, dtype=torch.bool)
         for begin in range(1, self.n_tags, 2):

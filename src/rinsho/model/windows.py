@@ -5,10 +5,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rinsho.model.tags import blocks, windows
 from rinsho.text.spans import Span
-from rinsho.tokenizer.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from rinsho.tokenizer.tokenizer import Tokenizer
 
 N_OVERLAP = 32  # tokens that a window sees beyond each end of what it answers for, at most
 _MAX_BLOCK = 8_192  # characters that are tokenized at once

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rinsho.model.heads import TextHeads
     from rinsho.model.tagger import Tagger
     from rinsho.tokenizer.tokenizer import Tokenizer
-    from rinsho.training.tagging import Notes
+    from rinsho.training.span_examples import Notes
 
 LanguageForm = Literal["generation", "label-scoring"]
 HeadForm = Literal["tagging", "pooled", "pair"]
@@ -282,7 +282,8 @@ def _learn_head(
     from rinsho.tokenizer.tokenizer import read_tokenizer
     from rinsho.training.language import write_record
     from rinsho.training.session import training_session
-    from rinsho.training.tagging import sort_notes, train_tagger
+    from rinsho.training.span_examples import sort_notes
+    from rinsho.training.tagging import train_tagger
     from rinsho.training.text_heads import train_text_heads
 
     notes, tokenizer = sort_notes(examples, config.max_documents), read_tokenizer(base.path)

@@ -1,19 +1,16 @@
-"""Learning to tag: gold spans to rows of tags, batches of them, and span F1 on held-out texts."""
+"""Learning to tag: gold spans to rows of tags, and batches of them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from rinsho.console import say
-from rinsho.corpus.sample import sample_key
 from rinsho.manifest import OpenFolder
 from rinsho.model.tagger import Tagger, load_tagger_over
 from rinsho.model.tags import TagSet
@@ -22,63 +19,11 @@ from rinsho.training.examples import Example
 from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.loop import Finished
 from rinsho.training.session import Session
+from rinsho.training.span_examples import Notes, count_unused, span_f1, spans_of
 from rinsho.training.windowed import EpochOrder, fill, run_head
 
 if TYPE_CHECKING:
     from rinsho.model.decoder_protocol import TrainableDecoder
-
-
-@dataclass(slots=True)
-class Notes:
-    """The annotated texts of the two splits that training uses."""
-
-    train: list[Example] = field(default_factory=list[Example])
-    validation: list[Example] = field(default_factory=list[Example])
-    n_skipped: Counter[str] = field(default_factory=Counter[str])  # by reason
-
-
-def sort_notes(examples: Iterable[Example], max_documents: int | None = None) -> Notes:
-    """Sort examples by split; those without an answer and the test split are skipped, counted.
-
-    Args:
-        examples: Of every split.
-        max_documents: Of the training split, chosen by a hash of their ids.
-    """
-    notes = Notes()
-    for example in examples:
-        if not example.answers:
-            notes.n_skipped["not annotated"] += 1
-        elif example.split == "test":
-            notes.n_skipped["test split"] += 1
-        else:
-            (notes.train if example.split == "train" else notes.validation).append(example)
-    if max_documents is not None and len(notes.train) > max_documents:
-        notes.n_skipped["max_documents"] = len(notes.train) - max_documents
-        notes.train = sorted(notes.train, key=sample_key)[:max_documents]
-    return notes
-
-
-def count_unused(notes: Notes, *, is_tagging: bool) -> dict[str, int]:
-    """Count and tell the answers of a kind that the head does not learn; {} without any."""
-    kinds = [kind for example in notes.train for _, kind in example.answers]
-    n_unused = sum((kind == "spans") != is_tagging for kind in kinds)
-    if not n_unused:
-        return {}
-    form = "tagging" if is_tagging else "pooled, pair"
-    say(
-        f"学習用の回答 {n_unused} 件は、この形式（{form}）では学習しません",
-        f"{n_unused} training answers are of a kind that this form ({form}) does not learn",
-    )
-    return {"n_unused_answers": n_unused}
-
-
-def spans_of(example: Example) -> dict[str, tuple[Span, ...]]:
-    """Return the gold spans of an example by task; a task that did not look at it is not there."""
-    return {
-        task: cast(tuple[Span, ...], answer)
-        for (task, kind), answer in example.answers.items()
-        if kind == "spans"
-    }
 
 
 def tag_sets(examples: Iterable[Example]) -> dict[str, TagSet]:
@@ -273,17 +218,6 @@ class TaggingObjective:
     def goodness(self, measures: Mapping[str, float]) -> float | None:
         """Keep the weights with the best F1."""
         return measures.get("span_f1")
-
-
-def span_f1(gold: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]) -> float:
-    """Return micro F1 over documents: a span is right if borders, label and certainty are.
-
-    >>> span_f1([[Span(0, 2, "drug"), Span(3, 4, "dose")]], [[Span(0, 2, "drug")]])
-    0.6666666666666666
-    """
-    n_right = sum(len(set(a) & set(b)) for a, b in zip(gold, found, strict=True))
-    n_both = sum(len(set(spans)) for spans in (*gold, *found))
-    return 2 * n_right / n_both if n_both else 1.0
 
 
 def train_tagger(

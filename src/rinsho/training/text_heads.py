@@ -27,7 +27,7 @@ from rinsho.training.examples import Answer, Example
 from rinsho.training.finetune import FinetuneConfig
 from rinsho.training.loop import Finished
 from rinsho.training.session import Session
-from rinsho.training.tagging import Notes, count_unused
+from rinsho.training.span_examples import Notes, count_unused
 from rinsho.training.windowed import EpochOrder, fill, run_head
 
 

@@ -33,18 +33,45 @@ def train_character_crf(
     Raises:
         MissingDependency: python-crfsuite is not installed.
     """
-    crfsuite = _crfsuite()
-    trainer = crfsuite.Trainer(algorithm="lbfgs", verbose=False)
-    trainer.set_params({"c1": 0.05, "c2": 0.05, "max_iterations": n_iterations})
-    for text, spans in rows:
-        trainer.append(features(text), to_tags(len(text), spans))
-    tagger = crfsuite.Tagger()
     # CRFsuite writes its model to a file, and reads all of it back: the file is needed no longer.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.crfsuite"
-        trainer.train(str(path))
-        tagger.open(str(path))
-    return lambda text: to_borders(tagger.tag(features(text)))
+        tagged = ((text, to_tags(len(text), spans)) for text, spans in rows)
+        write_character_crf(tagged, path, n_iterations)
+        tag = read_character_crf(path)
+    return lambda text: to_borders(tag(text))
+
+
+def write_character_crf(
+    rows: Iterable[tuple[str, Sequence[str]]], path: Path, n_iterations: int = 40
+) -> None:
+    """Learn the tag of each character, and write the model in CRFsuite's own format.
+
+    Args:
+        rows: Texts, and any tag for each of their characters.
+        path: The file to write.
+        n_iterations: Of L-BFGS, at most.
+
+    Raises:
+        MissingDependency: python-crfsuite is not installed.
+    """
+    trainer = _crfsuite().Trainer(algorithm="lbfgs", verbose=False)
+    trainer.set_params({"c1": 0.05, "c2": 0.05, "max_iterations": n_iterations})
+    for text, tags in rows:
+        trainer.append(features(text), tags)
+    trainer.train(str(path))
+
+
+def read_character_crf(path: Path) -> Callable[[str], list[str]]:
+    """Return what gives the most likely tag of each character of a text.
+
+    Raises:
+        MissingDependency: python-crfsuite is not installed.
+        ValueError: The file is no model of CRFsuite.
+    """
+    tagger = _crfsuite().Tagger()
+    tagger.open(str(path))
+    return lambda text: tagger.tag(features(text))
 
 
 def features(text: str) -> list[list[str]]:
@@ -105,6 +132,15 @@ def to_borders(tags: Sequence[str]) -> list[Borders]:
         elif tag != "O":
             found.append((place, place + 1))
     return found
+
+
+def require_crfsuite() -> None:
+    """Check that python-crfsuite is there.
+
+    Raises:
+        MissingDependency: With the extra that brings it.
+    """
+    _crfsuite()
 
 
 def _crfsuite() -> Any:
