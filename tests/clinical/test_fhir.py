@@ -42,6 +42,21 @@ def test_no_condition_is_confirmed(extraction: Extraction) -> None:
     assert said == {"胃癌": "provisional", "発熱": "refuted"}
 
 
+def test_a_relative_s_disease_is_no_condition_and_the_past_is_said() -> None:
+    text = "家族歴: 父に胃癌。既往歴: 高血圧。3日前に血液透析を開始。"
+    spans = load_extractor(None).spans(text)
+    extraction = Extraction(Note("n", text), spans, "dictionary")
+    Bundle.model_validate_json(to_json_line(extraction, open_index(None)))
+    (relative,) = resources(extraction, "FamilyMemberHistory")
+    assert relative["condition"][0]["code"]["text"] == "胃癌"
+    assert relative["relationship"]["coding"][0]["code"] == "FAMMEMB"
+    (condition,) = resources(extraction, "Condition")
+    assert condition["code"]["text"] == "高血圧"
+    assert "既往" in condition["note"][0]["text"]
+    (procedure,) = resources(extraction, "Procedure")
+    assert (procedure["code"]["text"], procedure["status"]) == ("血液透析", "unknown")
+
+
 def test_codes_offsets_doses_and_values_go_with_their_words(extraction: Extraction) -> None:
     cancer = next(c for c in resources(extraction, "Condition") if c["code"]["text"] == "胃癌")
     assert cancer["code"]["coding"][0]["code"] == "C16.9"

@@ -90,7 +90,7 @@ def test_doses_of_drugs_are_found(marked: str) -> None:
         "{右季肋部痛|symptom}、{右膝痛|symptom}、{左放線冠梗塞|disease}、{陳旧性脳梗塞|disease}",
         "{両下腿|body_part}に{浮腫|symptom}、{右下肺野|body_part}に{coarse crackles|symptom}",
         "{胸部造影CT|test}、{頸動脈エコー|test}、{肺炎球菌性肺炎|disease}",
-        "{腹部|body_part}は平坦・軟。腹部手術後。",
+        "{腹部|body_part}は平坦・軟。腹部手技後。",
         "{左第3腰椎骨折|disease}、{C4/5椎間板ヘルニア|disease}、{胆嚢壁|body_part}の{肥厚|disease}",
         "{膵頭部癌|disease}、{膵体部腫瘍|disease}、{下腹部違和感|symptom}",
     ],
@@ -105,7 +105,7 @@ def test_spans_end_where_the_noun_phrase_ends(marked: str) -> None:
         "after safari",
         "肺炎球菌とB型肝炎ウイルス",
         "糖尿病内科、胃癌検診",
-        "手術、顔色、足元",
+        "技術、顔色、足元",
         "インスリン抗体価",
     ],
 )
@@ -114,7 +114,7 @@ def test_a_term_inside_another_word_is_no_mention(text: str) -> None:
 
 
 def test_an_abbreviation_beside_japanese_is_a_mention() -> None:
-    check("既往に{af|disease}と{DM|disease}あり、{HT|disease}で通院")
+    check("既往に{af|disease|past}と{DM|disease|past}あり、{HT|disease}で通院")
 
 
 def test_bleeding_is_a_finding_on_an_image_and_a_sign_at_the_bedside() -> None:
@@ -162,7 +162,7 @@ def test_what_is_weighed_or_feared_is_suspected(marked: str) -> None:
 @pytest.mark.parametrize(
     "marked",
     [
-        "父に{心筋梗塞|disease}。{結核|disease}の既往あり",
+        "父に{心筋梗塞|disease|family}。{結核|disease|past}の既往あり",
         "{肺炎|disease}は改善傾向。{COPD|disease}の増悪なし",
         "{うつ病|disease}の再燃はない。{低K血症|disease}は{利尿薬|drug}の影響と思われる",
         "{発熱|symptom}のため食事がとれない",
@@ -175,7 +175,7 @@ def test_a_cue_about_something_else_leaves_a_mention_present(marked: str) -> Non
 
 
 def test_each_mention_is_judged_in_its_own_clause() -> None:
-    check("{アカシジア|symptom}が出現し減量、翌日には{アカシジア|symptom|negated}は消失")
+    check("{アカシジア|symptom}が出現し減量、{翌日|time}には{アカシジア|symptom|negated}は消失")
 
 
 def test_offsets_point_into_the_text_as_it_was_given() -> None:

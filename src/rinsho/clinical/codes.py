@@ -26,7 +26,7 @@ _MOST_SIMILAR = 0.75  # of a name that only resembles the term, times its simila
 _LEAST_SIMILARITY = 0.5  # Dice of character bigrams
 _MAX_PER_PAIR = 20_000  # names that share a bigram; a commoner one says nothing
 _KINDS: dict[str, Kind] = {"disease": "condition", "symptom": "condition", "drug": "drug",
-                           "test": "test"}  # fmt: skip
+                           "test": "test", "procedure": "procedure"}  # fmt: skip
 _STRENGTH = re.compile(r"[\d.]+ ?(?:mg|g|μg|mcg|mL|%|単位|IU)", re.IGNORECASE)
 
 

@@ -127,6 +127,11 @@ class _Line:
     def has(self, *labels: str) -> bool:
         return any(span.label in labels for span in self.spans)
 
+    @property
+    def is_history(self) -> bool:
+        has_history = any(span.certainty in ("family", "past") for span in self.spans)
+        return has_history or bool(_HISTORY.search(self.text))
+
 
 def draft(
     notes: Sequence[Note], form: DraftForm, extractor: Extractor, model: LanguageModel | None = None
@@ -190,9 +195,7 @@ def _sections(
         yield Section("紹介目的", _quoted([line for line in lines if _REASON.search(line.text)]))
     yield Section("診断名・所見", tuple(_diagnoses(lines)))
     yield Section("主訴", _quoted([line for line in lines if _COMPLAINT.search(line.text)]))
-    yield Section(
-        "既往歴・アレルギー等", _quoted([line for line in lines if _HISTORY.search(line.text)])
-    )
+    yield Section("既往歴・アレルギー等", _quoted([line for line in lines if line.is_history]))
     yield Section("経過", course)
     yield Section("検査所見", tuple(_results(lines)))
     title = "退院時処方" if form == "discharge-summary" else "現在の処方"
@@ -212,7 +215,7 @@ def _course(lines: Sequence[_Line]) -> list[_Line]:
         line
         for line in lines
         if line.has("disease", "symptom", "drug", "value")
-        and not _HISTORY.search(line.text)
+        and not line.is_history
         and not _COMPLAINT.search(line.text)
     ]
 
@@ -229,7 +232,7 @@ def _diagnoses(lines: Sequence[_Line]) -> Iterator[DraftLine]:
     """Yield each disease that a note states or suspects, outside the lines of the past."""
     found: dict[tuple[str, str], list[Source]] = {}
     for line in lines:
-        for span in line.spans if not _HISTORY.search(line.text) else ():
+        for span in line.spans if not line.is_history else ():
             if span.label == "disease" and span.certainty != "negated":
                 found.setdefault((line.words(span), span.certainty), []).append(line.source)
     stated = {words for words, certainty in found if certainty == "present"}
@@ -243,7 +246,8 @@ def _results(lines: Sequence[_Line]) -> Iterator[DraftLine]:
     """Yield each test with its values in the order of the notes."""
     found: dict[str, list[tuple[str, str, Source]]] = {}
     for line in lines:
-        for test, value in itertools.pairwise(line.spans):
+        tests = [span for span in line.spans if span.label in ("test", "value")]
+        for test, value in itertools.pairwise(tests):
             if test.label == "test" and value.label == "value":
                 name = line.words(test)
                 row = (name, line.words(value), line.source)

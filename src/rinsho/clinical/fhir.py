@@ -1,9 +1,10 @@
 """Mentions as a FHIR R4 bundle: statements of a program about a text, never confirmed facts.
 
 Every Condition is `unconfirmed` (`provisional` where the text suspects it, `refuted` where it
-denies it), and a Provenance names the program, its version, the engine and the text. The forms are
-those of JP Core; conformance to its profiles is not claimed: they ask for the patient, who is known
-to the hospital alone.
+denies it; one of the past carries a note, for whether it goes on is not said). What a relative has
+is a FamilyMemberHistory and no Condition; times are no resource. A Provenance names the program,
+its version, the engine and the text. The forms are those of JP Core; conformance to its profiles is
+not claimed: they ask for the patient, who is known to the hospital alone.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from rinsho import __version__
 from rinsho.clinical.codes import CodeIndex, Coding, code_spans
 from rinsho.clinical.extract import Extraction
 from rinsho.clinical.notes import Note
-from rinsho.text.spans import Span
+from rinsho.text.spans import FIRST_LABELS, Span
 
 _SPACE = UUID("6f0a3b52-3a55-5c3e-9a0b-6f2f3c1f7a10")  # of rinsho's own identifiers
 _TERMS = "http://terminology.hl7.org/CodeSystem/"
+_V3 = "http://terminology.hl7.org/CodeSystem/v3-"
+_PAST = "既往として記載 / written as past history"
 _OFFSETS = "urn:rinsho:offsets"  # start and end in code points of the text
 _STATUS = {"present": "unconfirmed", "suspected": "provisional", "negated": "refuted"}
 _SYSTEMS = {
@@ -50,6 +53,8 @@ def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[st
         kind = _RESOURCES.get(span.label)
         if kind is None:
             continue
+        if kind is _condition and span.certainty == "family":
+            kind = _family_history
         fields = {"subject": _subject(note.group), **_coded(span, note.text, codes.get(span, ()))}
         resource = kind(span, fields, note.text, values.get(span))
         resource["extension"] = [_offsets(span)]
@@ -101,7 +106,27 @@ def _condition(span: Span, fields: dict[str, Any], text: str, value: Span | None
         "resourceType": "Condition",
         "verificationStatus": {"coding": [{"system": system, "code": status}]},
         **fields,
+        **({"note": [{"text": _PAST}]} if span.certainty == "past" else {}),
     }
+
+
+def _family_history(
+    span: Span, fields: dict[str, Any], text: str, value: Span | None
+) -> dict[str, Any]:
+    """Return the finding of some relative; which one, no mention says."""
+    relative = {"system": f"{_V3}RoleCode", "code": "FAMMEMB", "display": "family member"}
+    return {
+        "resourceType": "FamilyMemberHistory",
+        "status": "partial",
+        "patient": fields["subject"],
+        "relationship": {"coding": [relative]},
+        "condition": [{"code": fields["code"]}],
+    }
+
+
+def _procedure(span: Span, fields: dict[str, Any], text: str, value: Span | None) -> dict[str, Any]:
+    """Return a procedure that is written: whether it was done, planned or declined is not said."""
+    return {"resourceType": "Procedure", "status": "unknown", **fields}
 
 
 def _medication(span: Span, fields: dict[str, Any], text: str, dose: Span | None) -> dict[str, Any]:
@@ -127,13 +152,14 @@ _RESOURCES = {
     "symptom": _condition,
     "drug": _medication,
     "test": _observation,
+    "procedure": _procedure,
 }
 _BELONGS = {"drug": "dose", "test": "value"}
 
 
 def _values(spans: Sequence[Span]) -> dict[Span, Span]:
     """Return the dose of each drug and the value of each test: the next mention, if it is one."""
-    pairs = itertools.pairwise(spans)
+    pairs = itertools.pairwise(span for span in spans if span.label in FIRST_LABELS)
     return {one: after for one, after in pairs if _BELONGS.get(one.label) == after.label}
 
 

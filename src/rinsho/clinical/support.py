@@ -14,6 +14,7 @@ from typing import Literal
 from rinsho.text.mentions import embedded_tagger
 from rinsho.text.normalize import normalize
 from rinsho.text.sentences import split_sentences
+from rinsho.text.spans import Span
 
 Reason = Literal["number", "term", "certainty"]
 _NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?")
@@ -44,12 +45,17 @@ def check_support(text: str, sources: Sequence[str]) -> list[Checked]:
     numbers = set(_NUMBER.findall(joined))
     said: dict[str, set[str]] = {}
     for span in embedded_tagger().spans(joined):
-        said.setdefault(joined[span.start : span.end].casefold(), set()).add(span.certainty)
+        said.setdefault(joined[span.start : span.end].casefold(), set()).add(_told(span))
     found: list[Checked] = []
     for start, end in split_sentences(written):
         sentence = written[start:end]
         found.append(Checked(sentence, tuple(_unsupported(sentence, joined, numbers, said))))
     return found
+
+
+def _told(span: Span) -> str:
+    """Return a certainty without when it was: a quote leaves the head 既往歴 behind."""
+    return "present" if span.certainty == "past" else span.certainty
 
 
 def _unsupported(
@@ -67,6 +73,6 @@ def _unsupported(
         certainties = said.get(words.casefold())
         if certainties is None and words not in joined:
             missing.append(("term", words))
-        elif certainties is not None and span.certainty not in certainties:
+        elif certainties is not None and _told(span) not in certainties:
             missing.append(("certainty", words))
     return missing

@@ -17,7 +17,7 @@ from rinsho.evaluation.prompts import hash_prompt
 from rinsho.evaluation.texts import training_texts
 from rinsho.manifest import FinishedFolder
 from rinsho.text.normalize import normalize_with_offsets
-from rinsho.text.spans import Span, sort_spans
+from rinsho.text.spans import STATED, Span, sort_spans
 
 EngineName = Literal["model", "endpoint", "dictionary", "tagger", "head", "kneser-ney"]
 # Which methods an engine has for each form of benchmark; what is not listed it cannot do.
@@ -133,7 +133,7 @@ class SpanEngine:
         else:
             labels = _LABELS_OF_TAG[tag]
             spans = [span for span in self.spans(text) if span.label in labels]
-        found = [text[span.start : span.end] for span in spans if span.certainty == "present"]
+        found = [text[span.start : span.end] for span in spans if span.certainty in STATED]
         return repr(list(dict.fromkeys(found)))
 
 

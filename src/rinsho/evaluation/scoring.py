@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rinsho.evaluation.answer_record import Answer, Method
@@ -25,7 +25,7 @@ from rinsho.evaluation.marking import ScoredRow, mark
 from rinsho.evaluation.pair_metrics import PairRow, pair_metrics
 from rinsho.evaluation.parse import NO_LETTER, has_thinking, official_letter, parse_list
 from rinsho.evaluation.short_answer_metrics import passage_metrics, rating_metrics
-from rinsho.evaluation.span_metrics import SpanRow, span_metrics
+from rinsho.evaluation.span_metrics import SpanRow, as_annotated, span_metrics
 from rinsho.evaluation.text_metrics import bits_per_byte
 
 
@@ -52,8 +52,19 @@ def score_entry(
 ) -> ScoredEntry:
     """Parse and mark the answers of one engine to one benchmark, and make their metrics."""
     rows = tuple(mark(item, answer) for item, answer in pairs)
+    if loaded.benchmark.form == "spans":
+        rows = tuple(_in_its_terms(rows, loaded.items))
     official, corrected = metrics_of(loaded, method, rows)
     return ScoredEntry(system, loaded, method, rows, official, corrected)
+
+
+def _in_its_terms(rows: Sequence[ScoredRow], items: Sequence[Item]) -> Iterator[ScoredRow]:
+    """Yield rows whose spans are said in the terms of the benchmark's gold."""
+    gold = {span for item in items for span in item.gold_spans}
+    for row in rows:
+        spans = as_annotated(row.spans, gold)
+        is_right = row.is_right or (row.is_valid and set(spans) == set(row.item.gold_spans))
+        yield dataclasses.replace(row, spans=spans, is_right=is_right)
 
 
 def restrict(entry: ScoredEntry, items: set[str]) -> ScoredEntry:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rinsho.evaluation.bootstrap import Floats, Metric, ratio
-from rinsho.text.spans import LABELS, Span
+from rinsho.text.spans import FIRST_LABELS, LABELS, STATED, Span, sort_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ def span_metrics(rows: Sequence[SpanRow]) -> tuple[Metric, ...]:
     """
     without = _count(rows, _without_certainty)
     with_certainty = _count(rows, lambda span: span)
-    by_label = tuple(_f1(f"f1_{label}", _count(rows, _only(label))) for label in LABELS)
+    marked = {*FIRST_LABELS, *(span.label for row in rows for span in row.gold)}
+    labels = [label for label in LABELS if label in marked]
+    by_label = tuple(_f1(f"f1_{label}", _count(rows, _only(label))) for label in labels)
     return (
         _f1("f1", without),
         _f1("f1_with_certainty", with_certainty),
@@ -35,6 +38,29 @@ def span_metrics(rows: Sequence[SpanRow]) -> tuple[Metric, ...]:
         Metric("recall", without, lambda s_DK: ratio(s_DK[:, 0], s_DK[:, 2])),
         *by_label,
     )
+
+
+def as_annotated(spans: Iterable[Span], gold: Iterable[Span]) -> tuple[Span, ...]:
+    """Return predictions in the terms of a gold set, which may be of the first guideline.
+
+    Gold without procedures or times says nothing about them: they are not counted. Gold without
+    "family" and "past" calls both present.
+
+    Args:
+        spans: Predictions about one text.
+        gold: The spans of the whole set.
+    """
+    known = list(gold)
+    labels = {*FIRST_LABELS, *(span.label for span in known)}
+    certainties = {span.certainty for span in known}
+    found = (span for span in spans if span.label in labels)
+    if certainties.isdisjoint(STATED[1:]):
+        found = (_stated(span) for span in found)
+    return sort_spans(found)
+
+
+def _stated(span: Span) -> Span:
+    return dataclasses.replace(span, certainty="present") if span.certainty in STATED else span
 
 
 def _without_certainty(span: Span) -> tuple[int, int, str]:

@@ -1,7 +1,8 @@
 """A tagger of character CRFs: one for each task, in a folder without pickle; needs no torch.
 
 A CRF of characters sees three to each side: enough for where a mention stands and what it is, not
-for a cue at the end of the clause. So it marks labels, and the rules of `text.certainty` judge.
+for a cue at the end of the clause. So it marks labels, and the rules of `text.certainty` and
+`text.history` judge.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rinsho.model.character_crf import read_character_crf
 from rinsho.model.tags import blocks
 from rinsho.model.windows import Window, join_spans
 from rinsho.text.certainty import judge_certainty
+from rinsho.text.history import judge_history
 from rinsho.text.quantities import without_overlaps
 from rinsho.text.spans import Span, sort_spans
 
@@ -47,7 +49,7 @@ class CrfTagger:
 
 def _spans(tag: TagCharacters, text: str) -> list[Span]:
     windows = [(window, _mark(tag, text, window)) for window in character_windows(text)]
-    return judge_certainty(text, join_spans(windows))
+    return judge_history(text, judge_certainty(text, join_spans(windows)))
 
 
 def _mark(tag: TagCharacters, text: str, window: Window) -> list[Span]:

@@ -7,19 +7,23 @@ labels and certainty follow `docs/annotation.md`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
 from rinsho.text.certainty import judge_certainty
+from rinsho.text.history import judge_history
 from rinsho.text.lexicon import Lexicon, read_demo_lexicon
 from rinsho.text.normalize import normalize, normalize_with_offsets
+from rinsho.text.procedures import find_procedures
 from rinsho.text.quantities import find_doses, find_values, without_overlaps
 from rinsho.text.spans import Span
 from rinsho.text.term_index import TermIndex
+from rinsho.text.times import find_times
 
 # Modifiers that are fused with the noun after them belong to it: 右季肋部痛, 陳旧性脳梗塞.
-_SIDE = re.compile(r"(?:両側|右側|左側|右|左|両|第\d{1,2})$")
+_SIDE = re.compile(r"(?:両側|右側|左側|右|左|両|第\d{1,2})\Z")
 # Part of a site: 胆嚢壁, 延髄外側.
 _SITE_PART = re.compile(r"(?:壁|外側|内側|前面|後面|背側|腹側|近位部?|遠位部?|周囲)(?![一-鿿])")
 _FUSED = re.compile(
@@ -27,7 +31,7 @@ _FUSED = re.compile(
     r"|多発性?|びまん性|限局性|局所性|全身性|再発性|続発性|原発性|転移性|家族性|一過性|発作性|持続性|反復性|進行性|特発性"
     r"|薬剤性|外傷性|出血性|閉塞性|感染性|細菌性|ウイルス性|アレルギー性|アルコール性|癌性|術後|小児|新生児|老人性"
     r"|拍動性|圧迫性|回転性|浮動性|浸潤性|早期|進行|嵌頓|孤立性|充実性|嚢胞性|線状|斑状|結節状|末梢性|中枢性"
-    r"|(?<![一-鿿ァ-ヺー])(?!男性|女性|陽性|陰性|可能性)[一-鿿ァ-ヺー]{2,6}性(?<!男性)(?<!女性)(?<!陽性)(?<!陰性)(?<!可能性))$"
+    r"|(?<![一-鿿ァ-ヺー])(?!男性|女性|陽性|陰性|可能性)[一-鿿ァ-ヺー]{2,6}性(?<!男性)(?<!女性)(?<!陽性)(?<!陰性)(?<!可能性))\Z"
 )
 # A site right before these nouns is one finding with them: 右膝痛, 膵頭部癌.
 _SITE_NOUNS = re.compile(
@@ -46,6 +50,8 @@ _UNKNOWN_DRUG = re.compile(
     r"(?<![ァ-ヺー])[ァ-ヺー]{4,}+(?:錠|散|細粒|顆粒|軟膏|坐剤)?"
     r"(?=\s?\d[\d.,]*\s?(?:mg|µg|μg|錠|カプセル|単位|包)(?![/A-Za-z]|\s?/d?L))"
 )
+_HELD = ("disease", "symptom", "body_part", "procedure")
+_N_NESTED = 2  # of the spans before a place, how many can reach over it
 _N_BEHIND = 400  # how far before a finding its image may be named
 _WITH_SITE = ("imaging", "physiology", "pathology")
 
@@ -68,13 +74,13 @@ class DictionaryTagger:
         }
 
     def spans(self, text: str) -> tuple[Span, ...]:
-        """Return the mentions in reading order: inside the text, never overlapping.
+        """Return the mentions in reading order: none crosses another, some lie in one another.
 
         Args:
             text: Any text; it is normalized here, and the offsets point into it as it was given.
         """
         normalized = normalize_with_offsets(text)
-        found = self._find(normalized.text)
+        found = find_mentions(normalized.text, self._find(normalized.text))
         return tuple(
             Span(*normalized.to_original(span.start, span.end), span.label, span.certainty)
             for span in found
@@ -109,6 +115,37 @@ class DictionaryTagger:
             kinds.setdefault(span.start, kinds.get(start, ""))
             composed.append(span)
         return [span for span in composed if _stands_alone(text, span)]
+
+
+def find_mentions(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Add procedures and times to the mentions of a normalized text, and say who has them.
+
+    A procedure may hold a site or a disease, a time a procedure (化学療法開始前); one that would
+    cross another mention, or lie in one, is left out.
+    """
+    judged = judge_history(text, spans)
+    procedures = _around(find_procedures(text), judged)
+    times = _around(find_times(text), sorted([*judged, *procedures]))
+    return sorted([*judged, *procedures, *times])
+
+
+def _around(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Return the spans that touch no other, or hold it whole where it is of a kind to be held."""
+    starts = [other.start for other in others]
+    kept: list[Span] = []
+    for span in spans:
+        first = max(0, bisect_left(starts, span.start) - _N_NESTED)
+        near = others[first : bisect_left(starts, span.end)]
+        touched = [other for other in near if other.end > span.start]
+        if all(_holds(span, other) for other in touched):
+            kept.append(span)
+    return kept
+
+
+def _holds(span: Span, other: Span) -> bool:
+    is_inside = span.start <= other.start and other.end <= span.end
+    is_longer = span.end - span.start > other.end - other.start
+    return is_inside and is_longer and other.label in _HELD
 
 
 def _belongs(site: Span, span: Span, kinds: dict[int, str]) -> bool:

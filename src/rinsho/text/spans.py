@@ -6,16 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Label = Literal["disease", "symptom", "drug", "dose", "test", "value", "body_part"]
-Certainty = Literal["present", "negated", "suspected"]
+Label = Literal[
+    "disease", "symptom", "drug", "dose", "test", "value", "body_part", "procedure", "time"
+]
+Certainty = Literal["present", "negated", "suspected", "family", "past"]
 
 LABELS: tuple[Label, ...] = get_args(Label)
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
+# What the first annotation guideline knew: gold and taggers of it have no procedures and times, and
+# say "present" of what a relative has or the patient had.
+FIRST_LABELS = LABELS[:7]
+STATED: tuple[Certainty, ...] = ("present", "family", "past")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A mention: `text[start:end]`, what it is, and whether the patient has it."""
+    """A mention: `text[start:end]`, what it is, and who has it: the patient now, or not."""
 
     start: int
     end: int

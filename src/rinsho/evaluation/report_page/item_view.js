@@ -1,7 +1,7 @@
 // One item: a line that tells how it went, and everything about it once it is opened.
 const LABELS = {
   disease: "病名", symptom: "症状", drug: "薬剤", dose: "用量", test: "検査", value: "検査値",
-  body_part: "部位",
+  body_part: "部位", procedure: "処置・手術", time: "時間",
 };
 const LETTERS = "ABCDEFGH";
 
@@ -183,7 +183,9 @@ function goldNote(item, answers) {
 function spanLegend() {
   const labels = Object.entries(LABELS).map(([label, ja]) =>
     element("mark", label, words(ja, label.replace("_", " "))));
-  const certainties = [["negated", "否定"], ["suspected", "疑い"], ["off", "不一致"]].map(
+  const certainties = [
+    ["negated", "否定"], ["suspected", "疑い"], ["family", "家族"], ["past", "既往"], ["off", "不一致"],
+  ].map(
     ([kind, ja]) => element("mark", kind, words(ja, kind === "off" ? "differs" : kind)));
   return element("div", "legend", ...labels, ...certainties);
 }

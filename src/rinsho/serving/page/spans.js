@@ -1,7 +1,7 @@
 // Spans on the page. The API counts Unicode code points, JavaScript UTF-16 units: convert first.
 
-export const LABELS = ["disease", "symptom", "drug", "dose", "test", "value", "body_part"];
-export const CERTAINTIES = ["present", "negated", "suspected"];
+export const LABELS = ["disease", "symptom", "drug", "dose", "test", "value", "body_part", "procedure", "time"];
+export const CERTAINTIES = ["present", "negated", "suspected", "family", "past"];
 export const MAX_SHOWN = 3000; // more marks make a browser slow; the CSV has all
 const HAS_CERTAINTY = new Set(["disease", "symptom"]);
 

@@ -111,8 +111,8 @@ export const TEXTS = {
     chat: (name) => `モデル: ${name}`,
     offline: "サーバに届きません。「rinsho serve」が動いているか確かめてください。",
     caution: "出力には誤りがあります。必ず医療従事者が原文と照らして確認してください。診断・治療・用量の判断には使えません。",
-    labels: { disease: "病名", symptom: "症状", drug: "薬剤", dose: "用量", test: "検査", value: "値", body_part: "部位" },
-    certainties: { present: "あり", negated: "なし", suspected: "疑い" },
+    labels: { disease: "病名", symptom: "症状", drug: "薬剤", dose: "用量", test: "検査", value: "値", body_part: "部位", procedure: "処置・手術", time: "時間" },
+    certainties: { present: "あり", negated: "なし", suspected: "疑い", family: "家族", past: "既往" },
   },
   en: {
     local: "Runs on this computer alone",
@@ -224,8 +224,8 @@ export const TEXTS = {
     chat: (name) => `Model: ${name}`,
     offline: "The server cannot be reached. Check that “rinsho serve” is running.",
     caution: "The output holds errors. A medical professional must check it against the original. Not for decisions on diagnosis, treatment or dose.",
-    labels: { disease: "disease", symptom: "symptom", drug: "drug", dose: "dose", test: "test", value: "value", body_part: "body part" },
-    certainties: { present: "present", negated: "negated", suspected: "suspected" },
+    labels: { disease: "disease", symptom: "symptom", drug: "drug", dose: "dose", test: "test", value: "value", body_part: "body part", procedure: "procedure", time: "time" },
+    certainties: { present: "present", negated: "negated", suspected: "suspected", family: "family", past: "past" },
   },
 };
 
