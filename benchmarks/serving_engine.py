@@ -19,7 +19,7 @@ import json
 import resource
 import statistics
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -90,15 +90,28 @@ def make_weights(folder: Path, config: DecoderConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with torch.device("meta"):
         shapes = {name: p.shape for name, p in Decoder(config).state_dict().items()}
-    generator = torch.Generator().manual_seed(0)
-    tensors = {
-        name: torch.ones(shape, dtype=torch.bfloat16)
-        if name.endswith("norm.weight")
-        else torch.empty(shape, dtype=torch.bfloat16).normal_(0.0, 0.02, generator=generator)
-        for name, shape in shapes.items()
-    }
-    write_shards(folder, tensors)
+    write_shards(folder, Drawn(shapes))
     (folder / "config.json").write_text(json.dumps(to_transformers(config)), encoding="utf-8")
+
+
+class Drawn(Mapping[str, torch.Tensor]):
+    """Weights that are drawn when they are asked for: a shard of them is in memory, not all."""
+
+    def __init__(self, shapes: Mapping[str, torch.Size]) -> None:
+        self._shapes = shapes
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        """Draw a tensor, ones for a norm."""
+        drawn = torch.empty(self._shapes[name], dtype=torch.bfloat16)
+        return drawn.fill_(1.0) if name.endswith("norm.weight") else drawn.normal_(0.0, 0.02)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        """Count the tensors."""
+        return len(self._shapes)
 
 
 def load(folder: Path, precision: str) -> Decoder:

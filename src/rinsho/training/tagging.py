@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from rinsho.console import say
 from rinsho.manifest import OpenFolder
 from rinsho.model.tagger import Tagger, load_tagger_over
 from rinsho.model.tags import TagSet
