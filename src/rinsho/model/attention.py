@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rinsho.model import tiled_attention
+
 
 def segment_positions(segment_lengths: Sequence[int], device: torch.device) -> Tensor:
     """Return 0, 1, 2, … anew in each segment, shape (T,).
@@ -49,10 +51,9 @@ class Segments:
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
         self.lengths, self.longest = lengths, max(lengths, default=0)
-        self.starts: Tensor | None = None  # of the segments and the end, int32, for GPU kernels
-        if device.type == "cuda":
-            starts = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32)
-            self.starts = starts.to(device, non_blocking=True)
+        dtype = torch.int32 if device.type == "cuda" else torch.int64  # what the kernels read
+        starts = torch.tensor([0, *accumulate(lengths)], dtype=dtype)
+        self.starts = starts.to(device, non_blocking=True)  # of the segments, and the end
 
 
 def attend_packed(
@@ -66,13 +67,17 @@ def attend_packed(
 ) -> Tensor:
     """Attend inside each segment only; return shape (T, H, D).
 
-    On a GPU in 16 bits one kernel takes all segments (Dao 2023, arXiv 2307.08691); it has no
-    dropout. Elsewhere each length is one call: a dense mask would cost the square of T, slices cost
-    the sum of the squares of the lengths.
+    One kernel takes all segments on a GPU in 16 bits (Dao 2023, arXiv 2307.08691), our own on a CPU
+    in fp32; neither has dropout. Elsewhere each length is one call: a dense mask would cost the
+    square of T, slices cost the sum of the squares of the lengths.
     """
     is_16_bit = q_THD.dtype in (torch.bfloat16, torch.float16)
-    if segments.starts is not None and is_16_bit and not dropout:
-        return _attend_varlen(q_THD, k_TKD, v_TKD, segments, segments.starts, is_causal)
+    if q_THD.device.type == "cuda" and is_16_bit and not dropout:
+        return _attend_varlen(q_THD, k_TKD, v_TKD, segments, is_causal)
+    if tiled_attention.takes(q_THD, k_TKD, v_TKD) and not dropout:
+        return tiled_attention.attend(
+            q_THD, k_TKD, v_TKD, segments.starts, segments.longest, is_causal=is_causal
+        )
     outputs: list[Tensor] = []
     for start, n_segments, length in equal_runs(segments.lengths):
         q_NHLD, k_NKLD, v_NKLD = (
@@ -93,7 +98,6 @@ def _attend_varlen(
     k_TKD: Tensor,
     v_TKD: Tensor,
     segments: Segments,
-    starts: Tensor,
     is_causal: bool,
 ) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
@@ -105,7 +109,7 @@ def _attend_varlen(
     elif n_shared > 1:  # torch before 2.12
         k_TKD, v_TKD = (heads.repeat_interleave(n_shared, dim=1) for heads in (k_TKD, v_TKD))
     out_THD = varlen_attn(
-        q_THD, k_TKD, v_TKD, starts, starts, segments.longest, segments.longest,
+        q_THD, k_TKD, v_TKD, segments.starts, segments.starts, segments.longest, segments.longest,
         window_size=(-1, 0 if is_causal else -1), **grouped,
     )  # fmt: skip
     assert isinstance(out_THD, Tensor)  # a pair only where the log-sums are asked for

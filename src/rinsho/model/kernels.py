@@ -1,56 +1,31 @@
-"""Our products of a few rows with a matrix: `kernels.c`, built when rinsho is installed.
-
-Without a C compiler, and on processors without AVX2, they are not there and torch's are taken.
-"""
+"""Our products of a few rows with a matrix: `kernels.c`, where the machine has it."""
 
 # N rows of a matrix (outputs), K columns (inputs), G groups of a row, T tokens
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from rinsho.model.decoder import Decoder
+from rinsho.model.kernel_library import kernel_library
 
 GROUPS = (128, 64)  # 4-bit weights with one scale and offset that the product knows
 MOST_GROUPS = 512  # of a row
 _HALF = 32  # weights whose codes lie in the low halves of 32 bytes, before as many in the high ones
 _MOST_ROWS = 16  # in fp32; torch is as quick with more
-_LIBRARY = Path(__file__).with_name("libkernels.so")
-_POINTER, _LONG = ctypes.c_void_p, ctypes.c_long
-
-
-@cache
-def _library() -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))  # its threads are those of torch, imported above
-    except OSError:
-        return None
-    if not library.rinsho_kernels_are_here():
-        return None
-    library.rinsho_int4_round.argtypes = [_POINTER] * 4 + [_LONG] * 2
-    library.rinsho_int4_product.argtypes = [_POINTER] * 6 + [_LONG] * 4 + [ctypes.c_int]
-    library.rinsho_fp32_product.argtypes = [_POINTER] * 3 + [_LONG] * 3 + [ctypes.c_int]
-    for name in ("int4_round", "int4_product", "fp32_product"):
-        library[f"rinsho_{name}"].restype = None
-    library.rinsho_decode_step.argtypes = [_POINTER] * 4 + [_LONG, ctypes.c_int]
-    library.rinsho_decode_step.restype = ctypes.c_int
-    return library
 
 
 def are_here() -> bool:
     """Tell whether the products were built and this processor can run them."""
-    return _library() is not None
+    return kernel_library() is not None
 
 
 def decode_step() -> Callable[..., int]:
     """Return the C function of `decode_step.py`, which alone calls it."""
-    library = _library()
+    library = kernel_library()
     assert library is not None  # `are_here` was asked
     return library.rinsho_decode_step
 
@@ -75,7 +50,7 @@ def int4_product(x_TK: Tensor, packed: Tensor, scales_NG2: Tensor) -> Tensor:
         packed: As `pack` gives it.
         scales_NG2: Scale and offset of each group, bf16, contiguous.
     """
-    library = _library()
+    library = kernel_library()
     assert library is not None  # `are_here` was asked
     (n_rows, n_columns), (n_outputs, n_groups) = x_TK.shape, scales_NG2.shape[:2]
     x_TK = x_TK.contiguous()
@@ -99,7 +74,7 @@ def fp32_product(x_TK: Tensor, weight_NK: Tensor) -> Tensor:
         x_TK: fp32.
         weight_NK: fp32, contiguous; N is a multiple of 4, K of 8.
     """
-    library = _library()
+    library = kernel_library()
     assert library is not None  # `are_here` was asked
     (n_rows, n_columns), n_outputs = x_TK.shape, weight_NK.shape[0]
     x_TK, out_TN = x_TK.contiguous(), torch.empty((n_rows, n_outputs))

@@ -1,0 +1,42 @@
+"""Our own code in C: products, attention and the step of decoding, built when rinsho is installed.
+
+Without a C compiler, and on processors without AVX2, it is not there and torch's is taken.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import torch
+
+_LIBRARY = Path(__file__).with_name("libkernels.so")
+_POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
+_ARGUMENTS = {
+    "int4_round": [_POINTER] * 4 + [_LONG] * 2,
+    "int4_product": [_POINTER] * 6 + [_LONG] * 4 + [_INT],
+    "fp32_product": [_POINTER] * 3 + [_LONG] * 3 + [_INT],
+    "decode_step": [_POINTER] * 4 + [_LONG, _INT],
+    "attention": [_POINTER] * 4 + [_LONG] * 4 + [_INT] + [_POINTER] * 3 + [_LONG, _INT],
+    "attention_backward": [_POINTER] * 7 + [_LONG] * 4 + [_INT] + [_POINTER] * 4 + [_LONG, _INT],
+    "attention_memory": [_LONG] * 3 + [_INT],
+}
+
+
+@cache
+def kernel_library() -> ctypes.CDLL | None:
+    """Return the library, None where it was not built, is of before, or cannot run here."""
+    assert torch.get_num_threads() > 0  # torch's OpenMP runs our threads: it is loaded first
+    try:
+        library = ctypes.CDLL(str(_LIBRARY))
+        if not library.rinsho_kernels_are_here():
+            return None
+        for name, arguments in _ARGUMENTS.items():
+            function = getattr(library, f"rinsho_{name}")  # the same object each time
+            function.argtypes, function.restype = arguments, None
+    except (OSError, AttributeError):
+        return None
+    library.rinsho_attention_memory.restype = _LONG
+    library.rinsho_decode_step.restype = _INT
+    return library
