@@ -1,4 +1,4 @@
-"""Build rinsho's C sources where there is a C compiler; without it rinsho uses torch alone."""
+"""Build rinsho's C sources where there is a C compiler; without it torch and numpy do the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+ROOMS = ("model", "corpus")  # with C sources
 # No library is linked: the threads are those of torch's own OpenMP, which is loaded before.
 FLAGS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
 
@@ -19,12 +20,15 @@ class CompileKernel(BuildHookInterface[Any]):
     """Compiles before the wheel, or the editable install, is made."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Put the library beside its source."""
-        folder = Path(self.root, "src/rinsho/model")
+        """Put the libraries beside their sources."""
         compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc")
-        if self.target_name != "wheel" or compiler is None or not compile_library(compiler, folder):
+        if self.target_name != "wheel" or compiler is None:
             return
-        build_data["artifacts"].append("src/rinsho/model/*.so")
+        folders = [Path(self.root, "src/rinsho", room) for room in ROOMS]
+        made = [compile_library(compiler, folder) for folder in folders]
+        if not any(made):
+            return
+        build_data["artifacts"].append("src/rinsho/*/libkernels.so")
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["tag"] = f"py3-none-{platform}"

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
 from rinsho.corpus.document import Rejection
+from rinsho.corpus.kernels import N_BINS
 from rinsho.corpus.ngrams import (
     Hashes,
     SmallHashes,
+    code_points,
     compact_code_points,
     compact_in_a_row,
     hash_ngrams,
@@ -28,7 +31,7 @@ from rinsho.corpus.ngrams import (
 N_GRAM_CHARS = 5  # shorter ones are shared by unrelated texts, longer ones break at every edit
 # Texts of Jaccard similarity s share a band with probability 1 - (1 - s**8)**16: 0.994 at 0.85.
 N_BANDS, N_ROWS_PER_BAND = 16, 8
-N_BINS = N_BANDS * N_ROWS_PER_BAND
+assert N_BINS == N_BANDS * N_ROWS_PER_BAND
 DIGEST_BYTES = 16
 MAX_CANDIDATES_PER_BAND = 32  # a band that more texts share is boilerplate, and would be quadratic
 MAX_CHECKS = 64  # of one text, those first that share most bands
@@ -73,14 +76,28 @@ def fingerprints(texts: Sequence[str]) -> list[Fingerprint]:
     """Return `fingerprint` of each text; over many at once, a short one costs a fifth."""
     if not texts:
         return []
-    shingles = _ordered_shingles(texts)
-    n_shingles = [int(np.count_nonzero(np.diff(one))) + 1 if len(one) else 0 for one in shingles]
-    keys = band_keys(signatures(shingles))
+    least, n_shingles = _least_shingles(texts)
+    keys = band_keys(_signatures(least, n_shingles > 0))
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return [
         Fingerprint(hashlib.sha256(data).digest()[:DIGEST_BYTES], key, n, len(data))
-        for data, key, n in zip(encoded, keys, n_shingles, strict=True)
+        for data, key, n in zip(encoded, keys, n_shingles.tolist(), strict=True)
     ]
+
+
+def _least_shingles(texts: Sequence[str]) -> tuple[SmallHashes, NDArray[np.int64]]:
+    """Return the least n-gram of each text in each range, and how many different ones it has."""
+    if kernels.are_here():
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        return kernels.least_shingles(code_points("\0".join([*texts, ""])), lengths)
+    return least_shingles_by_numpy(texts)
+
+
+def least_shingles_by_numpy(texts: Sequence[str]) -> tuple[SmallHashes, NDArray[np.int64]]:
+    """Return what `kernels.least_shingles` does, but for what stands in ranges without a hash."""
+    shingles = _ordered_shingles(texts)
+    n_different = [np.count_nonzero(one[1:] != one[:-1]) + (len(one) > 0) for one in shingles]
+    return _least(shingles), np.array(n_different, dtype=np.int64)
 
 
 def _ordered_shingles(texts: Sequence[str]) -> list[SmallHashes]:
@@ -110,10 +127,19 @@ def signatures(shingles: Sequence[SmallHashes]) -> SmallHashes:
         as in Shrivastava 2017, "Optimal Densification" (ICML).
     """
     is_filled = np.array([len(one) > 0 for one in shingles], dtype=bool)
+    return _signatures(_least(shingles), is_filled)
+
+
+def _least(shingles: Sequence[SmallHashes]) -> SmallHashes:
+    """Return the least hash in each range, a number of another range where it has none."""
     least = np.zeros((len(shingles), N_BINS), dtype=np.uint32)
     for own, row in zip(shingles, least, strict=True):
         if len(own):  # past the last hash the last one is taken, which is in no later range
             own.take(own.searchsorted(_BIN_EDGES), mode="clip", out=row)
+    return least
+
+
+def _signatures(least: SmallHashes, is_filled: NDArray[np.bool_]) -> SmallHashes:
     is_full = ((least >> _BIN_SHIFT) == np.arange(N_BINS)) & is_filled[:, None]
     values = np.where(is_full, least - _BIN_EDGES, np.uint32(0))
     texts, bins = np.nonzero(~is_full & is_filled[:, None])

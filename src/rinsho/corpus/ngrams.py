@@ -15,12 +15,12 @@ CodePoints = NDArray[np.uint32]
 _STEPS = np.random.default_rng(5).integers(1, 2**63, 32, dtype=np.uint64) * np.uint64(
     2
 ) + np.uint64(1)
-_SMALL_STEPS = (_STEPS >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+SMALL_STEPS = (_STEPS >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 _MIX, _MIX_AGAIN = np.uint64(0xD6E8FEB86659FD93), np.uint64(0x9E3779B97F4A7C15)
 _SMALL_MIX, _SMALL_MIX_AGAIN = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)  # C. Wellons, lowbias32
 
 
-_IS_BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
+IS_BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
 
 
 def without_blanks(text: str) -> str:
@@ -35,7 +35,7 @@ def code_points(text: str) -> CodePoints:
 
 def is_blank(codes: CodePoints) -> NDArray[np.bool_]:
     """Tell of each code point whether it is white space, as `str.isspace` does."""
-    return _IS_BLANK.take(codes, mode="clip")
+    return IS_BLANK.take(codes, mode="clip")
 
 
 def compact_code_points(text: str) -> CodePoints:
@@ -111,7 +111,7 @@ def hash_ngrams_small(text: str | CodePoints, n: int) -> SmallHashes:
     if len(codes) < n:
         return np.empty(0, dtype=np.uint32)
     hashes = codes
-    for step, multiplier in zip(_steps(n), _SMALL_STEPS, strict=False):
+    for step, multiplier in zip(_steps(n), SMALL_STEPS, strict=False):
         joined = hashes[:-step] * multiplier
         joined += hashes[step:]
         hashes = joined

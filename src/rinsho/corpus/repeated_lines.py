@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
 from rinsho.corpus.ngrams import CodePoints, Hashes, code_points, is_blank, scramble, spread, unique
 
 MIN_LINE_CHARS = 15  # after stripping
@@ -111,12 +112,19 @@ def drop_lines(text: str, is_repeated: Callable[[Hashes], Mask]) -> tuple[str, i
 
 
 def _hash_lines(text: str) -> tuple[Numbers, Hashes]:
-    """Return the numbers of the lines that count, and their 64-bit hashes, both shape (n,).
+    """Return the numbers of the lines that count, and their 64-bit hashes, both shape (n,)."""
+    codes = code_points(text)
+    if kernels.are_here():
+        return kernels.hash_lines(codes, MIN_LINE_CHARS, _FIRST_JAPANESE)
+    return hash_lines_by_numpy(text, codes)
+
+
+def hash_lines_by_numpy(text: str, codes: CodePoints) -> tuple[Numbers, Hashes]:
+    """Return what `kernels.hash_lines` does.
 
     A hash is a polynomial in the characters of the line: a difference of two sums over all of the
     text, divided by the power where the line begins.
     """
-    codes = code_points(text)
     numbers, starts, ends = _long_lines(text, codes)
     if not len(numbers):
         return numbers, np.empty(0, np.uint64)
