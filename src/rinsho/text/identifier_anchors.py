@@ -1,4 +1,4 @@
-"""Where a rule may begin: up to four characters in a row, looked up for all rules in one pass.
+"""Where a rule may begin: up to six characters in a row, looked up for all rules in one pass.
 
 A rule says with which characters it begins. One table per place holds a bit per rule, so that two
 look-ups and an AND over the whole text leave a few places for the costly patterns.
@@ -20,15 +20,19 @@ from rinsho.text.identifier_name_words import in_any_case
 N_RULES_AT_MOST = 64  # bits of a table entry
 _N_BITS = 17  # of a hash: some thousands of the entries are taken
 # Odd; the high bits of the sum are the hash.
-_FACTORS = np.array((0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F), dtype=np.uint32)
+_FACTORS = np.array(
+    (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0x9E3779F9), dtype=np.uint32
+)
 _HASH_SHIFT = np.uint32(32 - _N_BITS)
 _N_CODES = 0x10000  # characters beyond share the last entry, which every rule takes
-_N_AHEAD = 3  # characters that a rule looks ahead; one back
+_N_AHEAD = 5  # characters that a rule looks ahead; one back
 _BETWEEN = "\n" * _N_AHEAD  # texts
 _CHUNK = 2**14  # characters: they stay in the cache
 _NONE = "\ue000"  # a character for private use: instead of an empty set, which is any character
 # Of a character: it may begin a rule; it may stand second; what follows it as the first is free.
 _FIRST, _SECOND, _ALONE = 1, 2, 4
+
+_LATER = ("fourth", "fifth", "sixth")
 
 Find = Callable[[str, int], tuple[int, int] | None]
 
@@ -40,7 +44,7 @@ class Begin:
     Attributes:
         first, second, third: At the place, and the two after it.
         before: At the place before it.
-        fourth: At the third place after it; only beside a third.
+        fourth, fifth, sixth: At the places after these; each only beside the one before.
     """
 
     first: str
@@ -48,11 +52,14 @@ class Begin:
     third: str = ""
     before: str = ""
     fourth: str = ""
+    fifth: str = ""
+    sixth: str = ""
 
     @property
     def row(self) -> list[str]:
         """The sets of the characters from the place on, as far as it names them."""
-        return [one for one in (self.first, self.second, self.third, self.fourth) if one]
+        sets = (self.first, self.second, self.third, self.fourth, self.fifth, self.sixth)
+        return [one for one in sets if one]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Rule:
         begins: Where to look.
         find: Takes the text and a place; returns the span of an identifier or None.
         priority: Of two that overlap the one with the lower number stays.
-        not_after, not_before: Characters right before a begin, and right behind one of up to three
+        not_after, not_before: Characters right before a begin, and right behind one of up to five
             characters, beside which `find` finds nothing: it is not asked there.
     """
 
@@ -78,7 +85,7 @@ class Rule:
 
 def begins(words: Iterable[str]) -> tuple[Begin, ...]:
     """Return the begins of fixed words."""
-    return tuple(Begin(word[0], word[1:2], word[2:3], fourth=word[3:4]) for word in words)
+    return tuple(Begin(*word[:3], **dict(zip(_LATER, word[3:], strict=False))) for word in words)
 
 
 def finder(pattern: str | re.Pattern[str], is_right: Callable[[str], bool] | None = None) -> Find:
@@ -125,7 +132,7 @@ class Anchors:
         self._before &= ~_table([[rule.not_after or _NONE] for rule in rules])
         self._next = ~_table([[rule.not_before or _NONE] for rule in rules])
         self._one = _table([[b.first for b in r.begins if not b.second] or [_NONE] for r in rules])
-        self._two, self._three, self._four = (_hashed(rules, n) for n in (2, 3, 4))
+        self._longer = [_hashed(rules, length) for length in range(2, _N_AHEAD + 2)]
         self._rules = tuple(rules)
         self._of_bits: dict[int, tuple[Rule, ...]] = {}
 
@@ -148,16 +155,17 @@ class Anchors:
     def _found(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], list[tuple[Rule, ...]]]:
         """Return all places where a rule may begin, and the rules of each."""
         found = self._pairs_in(codes)
-        one = codes.take(found).astype(np.uint32)
-        second, third, fourth = (codes.take(found + n) for n in (1, 2, 3))
-        two = one * _FACTORS[0] + second * _FACTORS[1]
-        three = two + third * _FACTORS[2]
-        four = three + fourth * _FACTORS[3]
-        bits = self._one.take(one) & self._next.take(second)
-        bits |= self._two.take(two >> _HASH_SHIFT) & self._next.take(third)
-        bits |= self._three.take(three >> _HASH_SHIFT) & self._next.take(fourth)
-        bits |= self._four.take(four >> _HASH_SHIFT)
-        bits &= self._second.take(second)
+        first = codes.take(found).astype(np.uint32)
+        later = [codes.take(found + n) for n in range(1, _N_AHEAD + 1)]
+        bits = self._one.take(first) & self._next.take(later[0])
+        sums = first * _FACTORS[0]
+        for n, table in enumerate(self._longer):
+            sums += later[n] * _FACTORS[n + 1]
+            begun = table.take(sums >> _HASH_SHIFT)
+            if n + 1 < _N_AHEAD:  # longer words were cut
+                begun &= self._next.take(later[n + 1])
+            bits |= begun
+        bits &= self._second.take(later[0])
         bits &= self._before.take(codes.take(found - 1, mode="wrap"))  # of the first: a line end
         kept = bits.nonzero()[0]
         rules = [self._of_bits.get(some) or self._remember(some) for some in bits[kept].tolist()]
