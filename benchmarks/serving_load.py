@@ -154,7 +154,7 @@ async def overload(address: tuple[str, int], seconds: float, n_tokens: int) -> d
 
 async def overhead(
     address: tuple[str, int], weights: Path, n_rounds: int, n_tokens: int, precision: Any
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Time the same answer through the server and by the bare engine, one after the other."""
     from rinsho.corpus.document import Message
     from rinsho.generation.decoder_model import load_language_model
@@ -172,7 +172,14 @@ async def overhead(
         ended = time.perf_counter()
         assert json.loads(body)["choices"][0]["message"]["content"] == text
         ratios.append((ended - middle) / (middle - started) - 1)
-    return {"median_overhead": statistics.median(ratios), "rounds": n_rounds}
+    low, high = statistics.quantiles(ratios, n=4)[::2]
+    wanted = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")
+    return {
+        "median_overhead": statistics.median(ratios),
+        "quartiles": [low, high],
+        "rounds": n_rounds,
+        "both_sides": {name: os.environ.get(name) for name in wanted},
+    }
 
 
 async def soak(address: tuple[str, int], minutes: float, seed: int) -> dict[str, Any]:
@@ -250,7 +257,9 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="for make")
     parser.add_argument("--shape", default="ncvc-1.2b", help="for make")
     given = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, for the bare engine
+    # The command would set the first; both sides of `overhead` have to wait and share work alike.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
     if given.what == "make":
         make(given.weights, given.tokenizer, given.shape)
         return

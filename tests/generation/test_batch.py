@@ -14,6 +14,7 @@ from rinsho.errors import ConstraintRefused
 from rinsho.generation.batch import PROMPT_CHUNK, Batch
 from rinsho.generation.constraint import Constraint
 from rinsho.generation.language_model import Sampling
+from rinsho.generation.wanted import NotWanted, is_wanted
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig, RopeScaling
@@ -185,3 +186,34 @@ def test_an_answer_that_goes_wrong_ends_alone(long_decoder: Decoder, tokenizer: 
                 found[number] += [] if token is None else [token]
     assert found[2:] == expected
     assert [type(errors[number]) for number in (0, 1)] == [ConstraintRefused, IndexError]
+
+
+@torch.inference_mode()
+def test_a_chunk_of_a_prompt_that_nobody_waits_for_stops_at_the_next_layer(
+    decoder: Decoder, tokenizer: Tokenizer
+) -> None:
+    """Another answer goes on with the bytes that it has alone."""
+    prompt, wanted = [5] * (2 * PROMPT_CHUNK), True
+    layers: list[int] = []
+
+    def leave(layer: int) -> None:
+        nonlocal wanted
+        layers.append(layer)
+        wanted = False
+
+    hooks = [
+        block.input_layernorm.register_forward_hook(lambda *_, n=n: leave(n))
+        for n, block in enumerate(decoder.model.layers)
+    ]
+    batch = Batch(decoder, tokenizer)
+    token = is_wanted.set(lambda: wanted)
+    left = batch.tokens(prompt, N_NEW, Sampling())
+    with pytest.raises(NotWanted):
+        next(left)
+    is_wanted.reset(token)
+    assert layers == [0], "not a layer more"
+    for hook in hooks:
+        hook.remove()
+    again = [one for one in batch.tokens(prompt, N_NEW, Sampling()) if one is not None]
+    alone = Batch(decoder, tokenizer).tokens(prompt, N_NEW, Sampling())
+    assert again == [one for one in alone if one is not None]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from rinsho.errors import Busy, NothingLeft
+from rinsho.generation.wanted import is_wanted
 from rinsho.serving.model_thread import ModelThread
 
 
@@ -107,5 +108,30 @@ def test_a_closed_thread_ends_what_runs_and_takes_nothing_more() -> None:
         await collected(endless)
         with pytest.raises(Busy):
             thread.submit(lambda: numbers(1))
+
+    asyncio.run(check())
+
+
+def test_work_on_its_way_can_ask_whether_it_is_still_wanted() -> None:
+    async def check() -> None:
+        thread, gate = ModelThread("test", max_waiting=2), Gate()
+        answers: list[bool] = []
+
+        def asking() -> Iterator[int]:
+            ask = is_wanted.get()
+            answers.append(ask())
+            gate.is_started.set()
+            gate.is_open.wait()
+            answers.append(ask())
+            gate.is_ended.set()
+            yield 0
+
+        job = thread.submit(asking)
+        await asyncio.to_thread(gate.is_started.wait)
+        thread.cancel(job)
+        gate.is_open.set()
+        await asyncio.to_thread(gate.is_ended.wait)
+        assert answers == [True, False]
+        thread.close()
 
     asyncio.run(check())

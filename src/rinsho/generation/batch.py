@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rinsho.generation.language_model import NewToken, Sampling
 from rinsho.generation.sampling import TokenChooser
+from rinsho.generation.wanted import NotWanted, is_wanted
 from rinsho.model.attention import attend_cached
 from rinsho.model.decode_step import decode_step
 from rinsho.model.decoder import Block, Decoder, KeyValueCache
@@ -33,7 +34,7 @@ from rinsho.tokenizer.tokenizer import Tokenizer
 # up with memory at about 8 on two cores.
 WIDEST = {torch.bfloat16: 16, torch.float32: 8}
 _NARROWER = (1, 2, 4, 8)
-PROMPT_CHUNK = 64  # tokens; also how soon an answer that nobody waits for any more is dropped
+PROMPT_CHUNK = 64  # tokens; other answers wait for one at most
 _N_CACHE_TOKENS = 256  # by which a cache grows
 
 
@@ -51,6 +52,16 @@ class Row:
         self.is_done = n_new <= 0
         self.error: Exception | None = None  # its own alone: the others go on
         self.n_steps_seen = 0
+        self._is_wanted = is_wanted.get()
+
+    def check_wanted(self) -> None:
+        """Stop a chunk on its way.
+
+        Raises:
+            NotWanted: Whoever asked has left.
+        """
+        if not self._is_wanted():
+            raise NotWanted
 
     @property
     def is_reading(self) -> bool:
@@ -131,7 +142,8 @@ class Batch:
         chunk = row.prompt[row.n_read : row.n_read + PROMPT_CHUNK]
         with _ending(row):
             tokens_1T = torch.tensor([chunk], device=self._device)
-            logits_V = self._decoder.next_logits(tokens_1T, self._cache(row, len(chunk)))[0]
+            cache = self._cache(row, len(chunk))
+            logits_V = self._decoder.next_logits(tokens_1T, cache, row.check_wanted)[0]
             row.n_read += len(chunk)
             if row.n_read == len(row.prompt):
                 self._choose(row, logits_V)

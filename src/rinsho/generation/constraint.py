@@ -24,6 +24,10 @@ from rinsho.tokenizer.tokenizer import Tokenizer
 MAX_GRAMMAR_CHARACTERS = 2_000_000  # a note of 100,000 characters to quote from is as long
 _SPECIAL = b"\xff"  # llguidance: tokens that begin so are no text
 _ONE_LINE: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+# What a byte of a bit mask adds to its 8 logits: 0 where a token is allowed, else minus infinity.
+_ADDED_OF_BYTE = np.where(
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), 0.0, -np.inf
+).astype(np.float32)
 _vocabularies: weakref.WeakKeyDictionary[Tokenizer, Any] = weakref.WeakKeyDictionary()
 
 
@@ -134,11 +138,10 @@ class ConstrainedChoice:
         if self._matcher.is_error():
             found = _first_words(self._matcher.get_error())
             raise ConstraintRefused(where="grammar", found=found)
-        allowed_V = np.zeros(logits_V.shape[0], dtype=np.bool_)
-        known = np.unpackbits(bits, bitorder="little")[: len(allowed_V)]
-        allowed_V[: len(known)] = known
-        is_allowed_V = torch.from_numpy(allowed_V).to(logits_V.device)
-        return logits_V.masked_fill(~is_allowed_V, float("-inf"))
+        added_V = _ADDED_OF_BYTE[bits].reshape(-1)[: len(logits_V)]
+        if len(added_V) < len(logits_V):  # rows of the weights that are no token
+            added_V = np.pad(added_V, (0, len(logits_V) - len(added_V)), constant_values=-np.inf)
+        return logits_V + torch.from_numpy(added_V).to(logits_V)
 
     def accept(self, token_id: int) -> None:
         """Go on behind a token that was allowed."""

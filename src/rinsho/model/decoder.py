@@ -11,7 +11,7 @@ query and key head (Qwen3). The block of NCVC-slm-1 is the two-matrix one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -246,16 +246,31 @@ class Decoder(nn.Module):
             hidden_TD = self._forward_cached(tokens_BT, cache)
         return self.logits(hidden_TD).unflatten(0, (batch, n_tokens))
 
-    def next_logits(self, tokens_BT: Tensor, cache: KeyValueCache) -> Tensor:
-        """Add the tokens to the cache; return the logits behind the last one, shape (B, V)."""
-        hidden_TD = self._forward_cached(tokens_BT, cache)
+    def next_logits(
+        self,
+        tokens_BT: Tensor,
+        cache: KeyValueCache,
+        before_layer: Callable[[], None] = lambda: None,
+    ) -> Tensor:
+        """Add the tokens to the cache; return the logits behind the last one, shape (B, V).
+
+        Args:
+            before_layer: Called before each layer; what it raises leaves the cache as long as it
+                was.
+        """
+        hidden_TD = self._forward_cached(tokens_BT, cache, before_layer)
         return self.logits(hidden_TD.unflatten(0, tokens_BT.shape)[:, -1])
 
     def new_cache(self, batch: int, capacity: int) -> KeyValueCache:
         """Return an empty cache for `batch` rows of at most `capacity` tokens."""
         return KeyValueCache(self.config, batch, capacity, self.model.norm.weight.detach())
 
-    def _forward_cached(self, tokens_BT: Tensor, cache: KeyValueCache) -> Tensor:
+    def _forward_cached(
+        self,
+        tokens_BT: Tensor,
+        cache: KeyValueCache,
+        before_layer: Callable[[], None] = lambda: None,
+    ) -> Tensor:
         batch, n_tokens = tokens_BT.shape
         first = cache.length
         positions_T = torch.arange(first, first + n_tokens, device=tokens_BT.device).repeat(batch)
@@ -263,6 +278,7 @@ class Decoder(nn.Module):
         x_TD = self.model.embed_tokens(tokens_BT.flatten())
         for block in self.model.layers:
             assert isinstance(block, Block)
+            before_layer()
             normed = block.input_layernorm(x_TD)
             x_TD = x_TD + block.self_attn.forward_cached(normed, rotary, cache, batch)
             x_TD = x_TD + block.mlp(block.post_attention_layernorm(x_TD))

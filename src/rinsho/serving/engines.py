@@ -66,8 +66,9 @@ class Engines:
         """Return what waits and what runs."""
         threads = {"chat": self.chat_thread, "notes": self.note_thread}
         waiting = {f'waiting{{engine="{name}"}}': one.n_waiting for name, one in threads.items()}
+        running = {f'running{{engine="{name}"}}': one.n_running for name, one in threads.items()}
         audit = {"audit_lines": self.audit.head.n_lines} if self.audit else {}
-        return {**waiting, **audit}
+        return {**waiting, **running, **audit}
 
     def close(self) -> None:
         """Stop both threads."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rinsho.errors import Busy
+from rinsho.generation.wanted import is_wanted
 from rinsho.model.threads import release_helpers
 
 T = TypeVar("T")
@@ -149,7 +150,7 @@ class _Turns:
             if not self.job.is_cancelled.is_set():
                 if self._items is None:
                     self._items = self.job.work()
-                item = next(self._items)
+                item = self._next()
                 if not self.job.is_cancelled.is_set():
                     self.job.hand_over(item)
                     return None
@@ -160,3 +161,12 @@ class _Turns:
         if isinstance(self._items, Generator):
             self._items.close()  # what it holds of the model is given back now
         return _End()
+
+    def _next(self) -> object:
+        """Return the next item; an answer that begins knows whom to ask if it is still wanted."""
+        assert self._items is not None
+        token = is_wanted.set(lambda: not self.job.is_cancelled.is_set())
+        try:
+            return next(self._items)
+        finally:
+            is_wanted.reset(token)
