@@ -1,9 +1,10 @@
 """Engines of `extract` beside one another, on gold that trained none of them.
 
 `python benchmarks/extraction.py --data DIR --noncommercial --out FOLDER --engine NAME=WEIGHTS …`
-asks the dictionary and each folder of weights the notes, NRNER, MRNER and KEEPHA, scores all of
-them in one report, and prints its figures with 95% intervals over documents. A chat model, which
-is slow, is asked `--max-items` of each.
+asks the dictionary and each folder (of a tagging head, of CRFs, of a chat model held to quotes) the
+notes, NRNER, MRNER and KEEPHA, scores all of them in one report, and prints its figures and the
+paired differences with 95% intervals over documents. A chat model, which is slow, is asked
+`--max-items` of each.
 """
 
 from __future__ import annotations
@@ -43,17 +44,12 @@ def main() -> None:
     terms = {"data": given.data, "noncommercial": given.noncommercial}
     folders: list[Path] = []
     for name, path in [("dictionary", ""), *(one.split("=", 1) for one in given.engine)]:
-        engine = engine_of(path) if path else "dictionary"
-        is_chat = engine == "model"
+        is_chat = bool(path) and engine_of(path) == "model"
         config = AnswerConfig(
-            benchmarks=("demo-notes-entities", *entities)
-            if is_chat
-            else ("demo-notes", "demo-notes-entities", *entities),
-            engine=engine,
+            benchmarks=("demo-notes", "demo-notes-entities", *entities),
+            engine="tagger" if path else "dictionary",
             label=name,
-            methods=("generation",),
             max_items=given.max_items if is_chat else None,
-            n_free_generations=0,
         )
         folders.append(given.out / f"answers-{name}")
         answer(config, out=folders[-1], model=path or None, **terms)
@@ -70,6 +66,11 @@ def to_table(report: dict[str, Any]) -> str:
         cells = [_cell(entry["corrected"][name]) for name in names]
         rows.append(f"| {entry['benchmark']} | {entry['system']} | {entry['n_items']} | "
                     + " | ".join(cells) + " |")  # fmt: skip
+    rows += ["", "| benchmark | metric | engines | difference |", "|---|---|---|---|"]
+    for one in report["comparisons"]:
+        engines = " − ".join(one[side].split(" (")[0] for side in ("first", "second"))
+        cells = (one["benchmark"], one["metric"], engines, _cell(one["difference"]))
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

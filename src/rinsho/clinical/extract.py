@@ -102,7 +102,7 @@ class Extraction:
 
 
 def load_extractor(weights: Path | None) -> Extractor:
-    """Load a model with a head, character CRFs, or the dictionary where no folder is given.
+    """Load a head, CRFs or a chat model held to quotes; the dictionary where no folder is given.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
@@ -112,10 +112,6 @@ def load_extractor(weights: Path | None) -> Extractor:
         from rinsho.text.mentions import embedded_tagger
 
         return Engine(embedded_tagger(), "dictionary", "dictionary")
-    from rinsho.model.crf_tagger import is_crf, load_crf_tagger
-
-    if is_crf(weights):
-        return Engine(load_crf_tagger(weights), weights.name, "model")
     from rinsho.model.head_record import form_of
 
     if (form := form_of(weights)) == "pair":
@@ -124,9 +120,9 @@ def load_extractor(weights: Path | None) -> Extractor:
         from rinsho.model.heads import load_text_heads
 
         return JudgingEngine(load_text_heads(weights), weights.name)
-    from rinsho.model.tagger import load_tagger
+    from rinsho.evaluation.engines import load_span_tagger
 
-    return Engine(load_tagger(weights), weights.name, "model")
+    return Engine(load_span_tagger(weights), weights.name, "model")
 
 
 def extract(

@@ -15,7 +15,7 @@ from rinsho.evaluation.kneser_ney import KneserNey, train_kneser_ney
 from rinsho.evaluation.parse import format_spans
 from rinsho.evaluation.prompts import hash_prompt
 from rinsho.evaluation.texts import training_texts
-from rinsho.manifest import FinishedFolder
+from rinsho.manifest import MANIFEST, FinishedFolder, read_manifest
 from rinsho.text.normalize import normalize_with_offsets
 from rinsho.text.spans import STATED, Span, sort_spans
 
@@ -173,19 +173,39 @@ def open_dictionary() -> Engine:
 
 
 def open_tagger(folder: Path) -> Engine:
-    """Return a trained tagger: a head of `finetune`, or CRFs of `train-crf`."""
-    tagger = EachTextOnce(_load(folder))
+    """Return what marks spans: a head of `finetune`, CRFs, or a chat model held to quotes."""
+    tagger = EachTextOnce(load_span_tagger(folder))
     return SpanEngine(tagger, {task: OneTask(tagger, task) for task in tagger.tasks if task})
 
 
-def _load(folder: Path) -> TaskTagger:
+def load_span_tagger(folder: Path) -> TaskTagger:
+    """Load a tagging head, character CRFs, or a model that was tuned to answer.
+
+    Raises:
+        ModelCannot: The folder holds neither; and what loading each of them raises.
+    """
     from rinsho.model.crf_tagger import is_crf, load_crf_tagger
 
     if is_crf(folder):
         return load_crf_tagger(folder)
+    from rinsho.model.head_record import form_of
+
+    if form_of(folder) is None and is_chat(folder):
+        from rinsho.generation.decoder_model import load_language_model
+        from rinsho.generation.quoting_tagger import QuotingTagger
+
+        return QuotingTagger(load_language_model(folder))
     from rinsho.model.tagger import load_tagger
 
     return load_tagger(folder)
+
+
+def is_chat(folder: Path) -> bool:
+    """Say whether a folder of `finetune` was tuned to answer; checks nothing."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    identity = read_manifest(folder).identity
+    return identity.stage == "finetune" and identity.config.get("form") == "generation"
 
 
 def open_head(folder: Path) -> Engine:
