@@ -49,7 +49,9 @@ def main() -> None:
             benchmarks=("demo-notes", "demo-notes-entities", *entities),
             engine="tagger" if path else "dictionary",
             label=name,
+            methods=("generation",),
             max_items=given.max_items if is_chat else None,
+            n_free_generations=0,
         )
         folders.append(given.out / f"answers-{name}")
         answer(config, out=folders[-1], model=path or None, **terms)

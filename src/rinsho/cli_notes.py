@@ -61,7 +61,8 @@ def generate(
 def extract(
     files: FilesArgument = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="weights with a head; none: dictionary")
+        Path | None,
+        typer.Option("--model", help="a head, CRFs, encoder or chat weights; none: dictionary"),
     ] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="repeat each text")] = False,
     form: Annotated[
@@ -79,7 +80,7 @@ def extract(
     encoding: EncodingOption = "auto",
     text_field: TextFieldOption = "text",
 ) -> None:
-    """Find diseases, symptoms, drugs, doses, tests, values and body parts; JSON lines out.
+    """Find diseases, symptoms, drugs, doses, tests, procedures, times …; JSON lines out.
 
     A head over whole texts adds its answers. Offsets are code points of the text as it was given.
     Works without any model. `--as jsonl` is what `finetune` reads; correct it by hand first (the

@@ -20,7 +20,7 @@ def serve(
         Path | None, typer.Argument(help="weights folder to chat with; none: extraction alone")
     ] = None,
     extractor: Annotated[
-        Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
+        Path | None, typer.Option("--extractor", help="as extract --model; none: dictionary")
     ] = None,
     host: Annotated[
         str, typer.Option("--host", help="beyond loopback: with keys, TLS and an audit log")

@@ -179,7 +179,7 @@ def open_tagger(folder: Path) -> Engine:
 
 
 def load_span_tagger(folder: Path) -> TaskTagger:
-    """Load a tagging head, character CRFs, or a model that was tuned to answer.
+    """Load a tagging head, CRFs, a local token classifier, or a model that was tuned to answer.
 
     Raises:
         ModelCannot: The folder holds neither; and what loading each of them raises.
@@ -188,6 +188,10 @@ def load_span_tagger(folder: Path) -> TaskTagger:
 
     if is_crf(folder):
         return load_crf_tagger(folder)
+    from rinsho.model.encoder_tagger import is_encoder, load_encoder_tagger
+
+    if is_encoder(folder):
+        return load_encoder_tagger(folder)
     from rinsho.model.head_record import form_of
 
     if form_of(folder) is None and is_chat(folder):

@@ -47,7 +47,7 @@ def serve(
 
     Args:
         model: Weights folder of a chat model; None: extraction and de-identification only.
-        extractor: Weights folder with a head over texts; None: dictionary and rules.
+        extractor: A folder that `load_extractor` opens; None: dictionary and rules.
         reach: Where to listen, and who gets in; None: this machine alone, port 8000.
         data: Folder with lists of codes.
         masters: TOML files that describe the user's own.

@@ -104,19 +104,20 @@ def _sections(text: str) -> list[tuple[int, int, str]]:
 
 
 def _end(text: str, start: int, next_head: int) -> int:
-    """Return where a section ends: with its line and what is listed below, if it begins on it."""
-    line_start = text.rfind("\n", 0, start) + 1
-    if (stop := text.rfind("。", line_start, start)) >= 0 and text[stop + 1 : start].strip():
-        stop = text.find("。", start, next_head)  # a head in the middle of a line: its sentence
-        return stop if stop >= 0 else next_head
+    """Return where a section ends: with its sentence and what is listed below, if it begins there.
+
+    Complaints often follow on the same line: to call them a relative's would hide them.
+    """
     line_end = text.find("\n", start, next_head)
-    if line_end < 0:
-        return next_head
-    if text[start:line_end].strip():
-        below = _LISTED.match(text, line_end, next_head)
-        return below.end() if below else line_end
-    other = _ANY_HEAD.search(text, start, next_head)
-    return other.start() if other else next_head
+    line_end = next_head if line_end < 0 else line_end
+    if not text[start:line_end].strip():
+        other = _ANY_HEAD.search(text, start, next_head)
+        return other.start() if other else next_head
+    stop = text.find("。", start, line_end)
+    if stop >= 0 and text[stop + 1 : line_end].strip():
+        return stop
+    below = _LISTED.match(text, line_end, next_head)
+    return below.end() if below else line_end
 
 
 def _whose(
