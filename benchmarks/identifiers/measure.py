@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("texts", choices=("dev", "dev2", "dev3", "dev4", "dev5", "test", "hard"))
     parser.add_argument("--seed", type=int, default=0, help="another seed plants other values")
     parser.add_argument("--misses", type=int, default=0, help="how many to show; not of test")
-    parser.add_argument("--detector", default="rinsho.text.identifiers:find_identifiers")
+    parser.add_argument("--detector", default="rinsho.text.learned_identifiers:find_with_network")
     settings = parser.parse_args()
     if settings.misses and settings.texts == "test":
         parser.error("misses of test are not shown: nobody tunes rules on it")

@@ -38,7 +38,7 @@ WANTED: dict[tuple[str, bool | None], int] = {
     ("school", None): 400,
 }
 _FORMS = Path(__file__).parent / "forms"
-_SLOT = re.compile(r"⟦(~?)(?:([a-z_]+|\?)?(?:/([a-z]+))?\|)?([^⟧]*)⟧")
+SLOT = re.compile(r"⟦(~?)(?:([a-z_]+|\?)?(?:/([a-z]+))?\|)?([^⟧]*)⟧")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def render(form: Form, pools: Pools, randomness: random.Random) -> Planted:
     values = Values(randomness, pools)
     width, hyphen = randomness.choice(form.widths), randomness.choice(form.hyphens)
     text, spans, done = "", [], 0
-    for slot in _SLOT.finditer(form.text):
+    for slot in SLOT.finditer(form.text):
         turned, kind, role, template = slot.groups()
         text += values.fill(form.text[done : slot.start()])
         done = slot.end()

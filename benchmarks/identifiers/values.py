@@ -29,6 +29,7 @@ _ERAS = (
 )
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _KANJI_DIGITS = "〇一二三四五六七八九"
+_SPOKEN_DIGITS = ["ゼロ", "イチ", "ニ", "サン", "ヨン", "ゴ", "ロク", "ナナ", "ハチ", "キュウ"]
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _HALF_WIDTH_KANA = {
     unicodedata.normalize("NFKC", chr(code)): chr(code) for code in range(0xFF65, 0xFFA0)
@@ -230,11 +231,13 @@ def with_gtin_digit(digits: str) -> str:
 
 
 def restyle(text: str, style: str) -> str:
-    """Return the text in kanji digits, with a space or a bar between all signs, or full-width.
+    """Return the text in kanji digits, spoken, with a space or a bar between signs, or full-width.
 
-    >>> [restyle("2024", style) for style in ("kanji", "spaced", "boxed", "wide")]
-    ['二〇二四', '2 0 2 4', '2|0|2|4', '２０２４']
+    >>> [restyle("2024", style) for style in ("kanji", "spaced", "boxed", "wide", "spoken")]
+    ['二〇二四', '2 0 2 4', '2|0|2|4', '２０２４', 'ニゼロニヨン']
     """
+    if style == "spoken":
+        return text.translate({ord(str(n)): one for n, one in enumerate(_SPOKEN_DIGITS)})
     if style == "kanji":
         return text.translate({ord(str(n)): one for n, one in enumerate(_KANJI_DIGITS)})
     if style == "wide":

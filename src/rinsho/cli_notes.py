@@ -144,6 +144,9 @@ def deidentify(
     kinds: Annotated[
         list[str] | None, typer.Option("--kinds", help="kinds to look for (repeatable); all")
     ] = None,
+    rules_only: Annotated[
+        bool, typer.Option("--rules-only", help="without the network that finds unforeseen forms")
+    ] = False,
     group_field: Annotated[
         str | None, typer.Option("--group-field", help="patient: its notes share surrogates")
     ] = None,
@@ -160,7 +163,7 @@ def deidentify(
 ) -> None:
     """Replace names, numbers, addresses, dates and 13 more kinds of identifiers; JSON lines out.
 
-    By rules alone. A person has to read the result: it is not claimed to be anonymous.
+    By rules and a small network. It is not claimed to be anonymous: a person has to read it.
     `--review OUT.html` writes a page to correct by hand; `--measure corrections.json` counts.
     """
     chosen = {"--as": form is not None, "--review": review is not None, "--measure": measure}
@@ -171,7 +174,8 @@ def deidentify(
     from rinsho.clinical.deidentify import deidentify as deidentify_note
     from rinsho.clinical.deidentify import to_json_line
 
-    replacing = _replacing(form or ("placeholders" if review is None else "spans"), kinds)
+    wanted = form or ("placeholders" if review is None else "spans")
+    replacing = _replacing(wanted, kinds, rules_only)
     notes = _read_notes(files, format_, encoding, text_field, group_field)
     if review is not None:
         from rinsho.clinical.deidentify_review import write_review
@@ -311,14 +315,15 @@ def _at_most_one(options: Sequence[str]) -> None:
         raise InvalidValue(where=options[0], found=f"with {options[1]}", expected="one of them")
 
 
-def _replacing(form: str, kinds: Sequence[str] | None) -> Any:
+def _replacing(form: str, kinds: Sequence[str] | None, rules_only: bool) -> Any:
     from rinsho.clinical.deidentify import Replacing
     from rinsho.corpus.keys import read_key
     from rinsho.text.identifiers import IDENTIFIER_KINDS
 
     checked = _one_of("--as", form, ("placeholders", "surrogates", "spans"))
     wanted = [_one_of("--kinds", kind, IDENTIFIER_KINDS) for kind in kinds or IDENTIFIER_KINDS]
-    return Replacing(checked, wanted, read_key() if form == "surrogates" else b"")
+    key = read_key() if form == "surrogates" else b""
+    return Replacing(checked, wanted, key, rules_only=rules_only)
 
 
 def _measure_corrections(files: Sequence[Path], json: bool) -> None:

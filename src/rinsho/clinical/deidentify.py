@@ -1,7 +1,7 @@
 """Replace identifiers in notes by placeholders or surrogates, and say what was replaced where.
 
-By rules, and by a model where one is passed in. What no detector sees stays: a person has to read
-the result, which is not claimed to be anonymous.
+By rules and a small network, and by a model where one is passed in. What no detector sees stays: a
+person has to read the result, which is not claimed to be anonymous.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from rinsho.clinical.notes import Note
 from rinsho.text.detectors import Detector, RuleDetector, find_with
-from rinsho.text.identifiers import IDENTIFIER_KINDS, PLACEHOLDERS, IdentifierKind, find_identifiers
+from rinsho.text.identifiers import IDENTIFIER_KINDS, PLACEHOLDERS, IdentifierKind
+from rinsho.text.learned_identifiers import RulesAndNetwork
 from rinsho.text.normalize import Normalized, normalize, normalize_with_offsets
 from rinsho.text.surrogate_dates import WEEKDAY_AFTER, weekday
 from rinsho.text.surrogates import Surrogates
@@ -64,9 +65,10 @@ class Replacing:
 
     Attributes:
         form: `spans` leaves the text as it is and says only where identifiers are.
-        kinds: Kinds that the rules look for.
+        kinds: Kinds that are looked for.
         key: Of surrogates; 32 random bytes.
-        detectors: Besides the rules.
+        detectors: Besides the rules and the network.
+        rules_only: Look with the rules alone: fewer false finds, and unforeseen forms stay.
         rare_diseases: Names that are flagged.
     """
 
@@ -74,6 +76,7 @@ class Replacing:
     kinds: Collection[IdentifierKind] = IDENTIFIER_KINDS
     key: bytes = b""
     detectors: Sequence[Detector] = ()
+    rules_only: bool = False
     rare_diseases: Collection[str] = RARE_DISEASES
 
 
@@ -112,11 +115,8 @@ def _spans(
     normalized: Normalized, replacing: Replacing
 ) -> Iterator[tuple[IdentifierKind, int, int]]:
     """Yield kind, start and end in the original."""
-    if replacing.detectors:
-        rules = RuleDetector(replacing.kinds)
-        found = find_with(normalized.text, [rules, *replacing.detectors])
-    else:
-        found = find_identifiers(normalized.text, replacing.kinds)
+    own = (RuleDetector if replacing.rules_only else RulesAndNetwork)(replacing.kinds)
+    found = find_with(normalized.text, [own, *replacing.detectors])
     for one in found:
         yield one.kind, *normalized.to_original(one.start, one.end)
 
