@@ -14,7 +14,7 @@ help: ## list the targets
 
 setup: $(VENV)/installed ## install the pinned environment into .venv
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements.lock pyproject.toml hatch_build.py $(wildcard src/rinsho/*/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(filter cpu,$(TORCH)),torch==$(TORCH_VERSION)+cpu,torch==$(TORCH_VERSION)) \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check torch==$(TORCH_VERSION)
