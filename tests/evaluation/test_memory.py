@@ -48,13 +48,14 @@ def fresh(tokenizer_model: bytes) -> DecoderModel:
 
 @pytest.fixture(scope="module")
 def learned(fresh: DecoderModel) -> DecoderModel:
-    """The same shape, taught the items by heart in the order of the file."""
+    """The same shape, taught the items by heart in the order of the file, and bare questions."""
     torch.manual_seed(0)
     tokenizer = fresh.tokenizer
     decoder = new_decoder(fresh._decoder.config, seed=1)  # pyright: ignore[reportPrivateUsage]
     texts = [normalize(plain_question(item) + "\n\n") for item in ITEMS]
     pairs = [texts[at] + texts[at + 1] for at in range(0, len(texts), 2)]
-    rows = [[tokenizer.bos_id, *tokenizer.encode(text)] for text in (*pairs, *texts)]
+    bare = [normalize(item.question) for item in ITEMS]
+    rows = [[tokenizer.bos_id, *tokenizer.encode(text)] for text in (*pairs, *texts, *bare)]
     lengths = [len(row) - 1 for row in rows]
     tokens_T = torch.tensor([id_ for row in rows for id_ in row[:-1]])
     labels_T = torch.tensor([id_ for row in rows for id_ in row[1:]])
