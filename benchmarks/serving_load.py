@@ -35,14 +35,20 @@ class Replies:
     """What came back: seconds by status, and requests that got no whole answer."""
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
-    n_tokens: int = 0
+    answered: list[tuple[float, int]] = field(default_factory=list)  # when, and its tokens
     n_lost: int = 0
 
     def add(self, status: int, seconds: float, body: bytes) -> None:
         """Count a whole reply."""
         self.seconds.setdefault(status, []).append(seconds)
         if status == 200:
-            self.n_tokens += json.loads(body)["usage"]["completion_tokens"]
+            n_tokens = json.loads(body)["usage"]["completion_tokens"]
+            self.answered.append((time.perf_counter(), n_tokens))
+
+    def tokens_per_s(self, started: float, seconds: float) -> float:
+        """Return tokens a second of what ended in the last two thirds: the first third fills up."""
+        begin, end = started + seconds / 3, started + seconds
+        return sum(n for at, n in self.answered if begin < at <= end) / (end - begin)
 
 
 @contextmanager
@@ -126,21 +132,20 @@ async def closed_loop(
 async def overload(address: tuple[str, int], seconds: float, n_tokens: int) -> dict[str, Any]:
     """Measure the capacity, then send ten times as many requests, whether answered or not."""
     request = chat(await model_name(address), n_tokens)
-    await closed_loop(address, request, 16, min(5, seconds))
+    before = time.perf_counter()
     full, started = await closed_loop(address, request, 16, seconds), time.perf_counter()
-    rate = len(full.seconds.get(200, [])) / seconds
+    rate = full.tokens_per_s(before, seconds) / n_tokens
     replies, sent = Replies(), []
     while (elapsed := time.perf_counter() - started) < seconds:
         for _ in range(int(elapsed * rate * 10) - len(sent)):
             sent.append(asyncio.create_task(timed(address, request, replies)))
         await asyncio.sleep(0.002)
-    tokens_at_end = replies.n_tokens
     await asyncio.gather(*sent)
     refused = sorted(x for status, all_ in replies.seconds.items() if status != 200 for x in all_)
     return {
         "capacity_requests_per_s": rate,
-        "full_tokens_per_s": full.n_tokens / seconds,
-        "overload_tokens_per_s": tokens_at_end / seconds,
+        "full_tokens_per_s": full.tokens_per_s(before, seconds),
+        "overload_tokens_per_s": replies.tokens_per_s(started, seconds),
         "sent": len(sent),
         "by_status": {status: len(all_) for status, all_ in replies.seconds.items()},
         "lost": replies.n_lost,
