@@ -63,9 +63,21 @@ def test_codes_offsets_doses_and_values_go_with_their_words(extraction: Extracti
     place = cancer["extension"][0]["valueRange"]
     assert TEXT[place["low"]["value"] : place["high"]["value"]] == "胃癌"
     (drug,) = resources(extraction, "MedicationStatement")
-    assert drug["dosage"] == [{"text": "5mg"}]
+    assert drug["dosage"] == [{"sequence": 1, "text": "5mgを内服", "route": {"text": "内服"}}]
     (test,) = resources(extraction, "Observation")
     assert (test["code"]["text"], test["valueString"]) == ("ＣＲＰ", "3.2mg/dL")
+
+
+def test_a_changed_dose_is_two_dosages_with_their_timing_and_only_some_are_as_needed() -> None:
+    text = "メサラジン 4,800mg 分3→3,600mg 分1へ減量。スマトリプタン50mg 頭痛時頓用。"
+    extraction = Extraction(Note("n", text), load_extractor(None).spans(text), "dictionary")
+    Bundle.model_validate_json(to_json_line(extraction))
+    first, second = (one["dosage"] for one in resources(extraction, "MedicationStatement"))
+    assert [(d["sequence"], d["text"], d["timing"]["code"]["text"]) for d in first] == [
+        (1, "4,800mg 分3", "分3"),
+        (2, "3,600mg 分1", "分1"),
+    ]
+    assert ["asNeededBoolean" in d for d in (*first, *second)] == [False, False, True]
 
 
 def test_whence_is_said_and_the_text_is_not_repeated(extraction: Extraction) -> None:

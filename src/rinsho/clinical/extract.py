@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from rinsho.clinical.notes import MAX_NOTE_CHARACTERS, Note, check_length
 from rinsho.errors import ModelCannot
 from rinsho.text.normalize import normalize, normalize_with_offsets
+from rinsho.text.quantity_parts import find_quantities
 from rinsho.text.spans import Span
 
 if TYPE_CHECKING:
@@ -155,13 +156,25 @@ def span_to_json(span: Span, text: str) -> dict[str, Any]:
     return {**fields, "certainty": span.certainty, "text": text[span.start : span.end]}
 
 
+def spans_to_json(spans: Iterable[Span], text: str) -> list[dict[str, Any]]:
+    """Return the JSON form of spans; drugs have their dosages, tests their results with parts."""
+    spans = tuple(spans)
+    quantities = find_quantities(text, spans)
+    found: list[dict[str, Any]] = []
+    for span in spans:
+        own = [quantity.to_json(text) for quantity in quantities.get(span, ())]
+        name = "dosages" if span.label == "drug" else "results"
+        found.append({**span_to_json(span, text), **({name: own} if own else {})})
+    return found
+
+
 def to_json_line(extraction: Extraction, *, with_text: bool = False) -> str:
     """Return one line of the output: id, spans, engine, and the note's text where asked for."""
     note = extraction.note
     value: dict[str, Any] = {"id": note.id}
     if with_text:
         value["text"] = note.text
-    value["spans"] = [span_to_json(span, note.text) for span in extraction.spans]
+    value["spans"] = spans_to_json(extraction.spans, note.text)
     if extraction.judgements:
         value["answers"] = [judgement.to_json() for judgement in extraction.judgements]
     value["engine"] = extraction.engine

@@ -9,7 +9,6 @@ not claimed: they ask for the patient, who is known to the hospital alone.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,8 @@ from rinsho import __version__
 from rinsho.clinical.codes import CodeIndex, Coding, code_spans
 from rinsho.clinical.extract import Extraction
 from rinsho.clinical.notes import Note
-from rinsho.text.spans import FIRST_LABELS, Span
+from rinsho.text.quantity_parts import AS_NEEDED, Quantity, find_quantities
+from rinsho.text.spans import Span
 
 _SPACE = UUID("6f0a3b52-3a55-5c3e-9a0b-6f2f3c1f7a10")  # of rinsho's own identifiers
 _TERMS = "http://terminology.hl7.org/CodeSystem/"
@@ -48,7 +48,7 @@ def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[st
     text_url = _url(note.id, "text")
     codes = dict(code_spans(index, note.text, extraction.spans)) if index else {}
     made: list[tuple[str, dict[str, Any]]] = []
-    values = _values(extraction.spans)
+    quantities = find_quantities(note.text, extraction.spans)
     for number, span in enumerate(extraction.spans):
         kind = _RESOURCES.get(span.label)
         if kind is None:
@@ -56,7 +56,7 @@ def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[st
         if kind is _condition and span.certainty == "family":
             kind = _family_history
         fields = {"subject": _subject(note.group), **_coded(span, note.text, codes.get(span, ()))}
-        resource = kind(span, fields, note.text, values.get(span))
+        resource = kind(span, fields, note.text, quantities.get(span, ()))
         resource["extension"] = [_offsets(span)]
         made.append((_url(note.id, f"{number}"), resource))
     document = _document(note, _subject(note.group))
@@ -99,7 +99,9 @@ def _is_whole(coding: Coding) -> bool:
     return coding.system != "薬価基準" or len(coding.code) == _N_PRODUCT
 
 
-def _condition(span: Span, fields: dict[str, Any], text: str, value: Span | None) -> dict[str, Any]:
+def _condition(
+    span: Span, fields: dict[str, Any], text: str, _: Sequence[Quantity]
+) -> dict[str, Any]:
     status = _STATUS.get(span.certainty, "unconfirmed")
     system = f"{_TERMS}condition-ver-status"
     return {
@@ -111,7 +113,7 @@ def _condition(span: Span, fields: dict[str, Any], text: str, value: Span | None
 
 
 def _family_history(
-    span: Span, fields: dict[str, Any], text: str, value: Span | None
+    span: Span, fields: dict[str, Any], text: str, _: Sequence[Quantity]
 ) -> dict[str, Any]:
     """Return the finding of some relative; which one, no mention says."""
     relative = {"system": f"{_V3}RoleCode", "code": "FAMMEMB", "display": "family member"}
@@ -124,13 +126,17 @@ def _family_history(
     }
 
 
-def _procedure(span: Span, fields: dict[str, Any], text: str, value: Span | None) -> dict[str, Any]:
+def _procedure(
+    span: Span, fields: dict[str, Any], text: str, _: Sequence[Quantity]
+) -> dict[str, Any]:
     """Return a procedure that is written: whether it was done, planned or declined is not said."""
     return {"resourceType": "Procedure", "status": "unknown", **fields}
 
 
-def _medication(span: Span, fields: dict[str, Any], text: str, dose: Span | None) -> dict[str, Any]:
-    written = [{"text": text[dose.start : dose.end]}] if dose else []
+def _medication(
+    span: Span, fields: dict[str, Any], text: str, dosages: Sequence[Quantity]
+) -> dict[str, Any]:
+    written = [_dosage(one, number, text) for number, one in enumerate(dosages, start=1)]
     return {
         "resourceType": "MedicationStatement",
         "status": "unknown",
@@ -140,10 +146,26 @@ def _medication(span: Span, fields: dict[str, Any], text: str, dose: Span | None
     }
 
 
+def _dosage(dosage: Quantity, number: int, text: str) -> dict[str, Any]:
+    """Return a dosage as it is written; no doseQuantity: 3T of `3T 分3` are for a day."""
+    words = {
+        kind: "、".join(text[p.start : p.end] for p in dosage.parts if p.kind == kind)
+        for kind in ("route", "frequency")
+    }
+    timing, route = words["frequency"], words["route"]
+    return {
+        "sequence": number,
+        "text": text[dosage.start : dosage.end],
+        **({"timing": {"code": {"text": timing}}} if timing else {}),
+        **({"asNeededBoolean": True} if AS_NEEDED.search(timing) else {}),
+        **({"route": {"text": route}} if route else {}),
+    }
+
+
 def _observation(
-    span: Span, fields: dict[str, Any], text: str, value: Span | None
+    span: Span, fields: dict[str, Any], text: str, values: Sequence[Quantity]
 ) -> dict[str, Any]:
-    result = {"valueString": text[value.start : value.end]} if value else {}
+    result = {"valueString": text[values[0].start : values[0].end]} if values else {}
     return {"resourceType": "Observation", "status": "preliminary", **fields, **result}
 
 
@@ -154,13 +176,6 @@ _RESOURCES = {
     "test": _observation,
     "procedure": _procedure,
 }
-_BELONGS = {"drug": "dose", "test": "value"}
-
-
-def _values(spans: Sequence[Span]) -> dict[Span, Span]:
-    """Return the dose of each drug and the value of each test: the next mention, if it is one."""
-    pairs = itertools.pairwise(span for span in spans if span.label in FIRST_LABELS)
-    return {one: after for one, after in pairs if _BELONGS.get(one.label) == after.label}
 
 
 def _offsets(span: Span) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from rinsho.clinical.code_lists import Kind
 from rinsho.clinical.codes import CodeIndex, Coding, code_spans, coding_to_json
 from rinsho.clinical.deidentify import deidentify, to_json
-from rinsho.clinical.extract import extract, judge, span_to_json
+from rinsho.clinical.extract import extract, judge, span_to_json, spans_to_json
 from rinsho.clinical.notes import Note, check_length
 from rinsho.errors import NoModel
 from rinsho.serving.answering import Work, answer, one_item
@@ -66,7 +66,7 @@ def extract_work(engines: Engines, request: NoteRequest) -> Work:
 
     def work() -> dict[str, Any]:
         spans = extract(extractor, request.text, limit)
-        found = [span_to_json(span, request.text) for span in spans]
+        found = spans_to_json(spans, request.text)
         engine = {"name": extractor.name, "kind": extractor.kind}
         answers = [judgement.to_json() for judgement in judge(extractor, request.text)]
         said = {"answers": answers} if answers else {}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rinsho.text.spans import Span
 
-_NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 _MU = "[µμu]"
 # Units of results that are no amounts of a drug: these make a value wherever they stand.
 _RESULT_UNIT = (
@@ -23,13 +23,13 @@ _RESULT_UNIT = (
     r"|logMAR"
 )
 _OTHER_UNIT = rf"mg|{_MU}g|g|mL/日|mL/時|mL|L/分|L|g/日|%|点|秒|倍|度|°|m|D|mEq"
-_UNIT = rf"(?:{_RESULT_UNIT}|{_OTHER_UNIT})(?![A-Za-z])"
+UNIT = rf"(?:{_RESULT_UNIT}|{_OTHER_UNIT})(?![A-Za-z])"
 _TO = r" ?(?:→|⇒|〜|~|～|-|–|−|/(?!\d+ ?(?:時|日|h))|×|x|\*) ?"
 _EXPONENT = r"(?: ?(?:×|x) ?10(?:\^?\d+|[⁰-⁹]+))?"
-_ONE = rf"[<>≦≧≤≥]? ?{_NUMBER}{_EXPONENT}(?: ?{_UNIT})?"
+_ONE = rf"[<>≦≧≤≥]? ?{NUMBER}{_EXPONENT}(?: ?{UNIT})?"
 _VALUE = re.compile(rf"(?:(?<![\d.O])|(?<=O2)){_ONE}(?:{_TO}{_ONE}){{0,5}}")
 _HAS_RESULT_UNIT = re.compile(rf"\d ?(?:{_RESULT_UNIT})(?![A-Za-z])")
-_HAS_UNIT = re.compile(rf"\d ?{_UNIT}")
+_HAS_UNIT = re.compile(rf"\d ?{UNIT}")
 _PAIR = re.compile(r"\d{2,3}/\d{2,3}")
 # A number before these is an age, a date, a count or an ordinal, never a result.
 _COUNTED = re.compile(
@@ -67,32 +67,32 @@ _AMOUNT_UNIT = (
     rf"(?:mg|{_MU}g|mcg|g|mL|ml|L|単位|U|IU|mEq|錠|T|C|Cap|カプセル|包|P|枚|滴|吸入|噴霧|プッシュ"
     r"|A|V|アンプル|バイアル|本|袋|パック|γ|%|mm)"
 )
-_AMOUNT = (
+AMOUNT = (
     r"(?:AUC ?\d|(?:各|1回量? ?|1日量? ?)?\d[\d,.]{0,11}万?(?:[-〜~]\d[\d,.]{0,11}){0,3}"
     rf" ?{_AMOUNT_UNIT}(?:/(?:kg|m2|m²|body|日|時間|時|分|回|hr|h|min|day))*(?!/|[A-Za-z])"
     r"(?: ?[×x] ?\d+(?![\d/]))?)"
 )
-_MEAL = (
+MEAL = (
     r"(?:(?:毎|朝昼夕|朝昼|朝夕|朝・夕|朝|昼|夕)食?直?[前後間]?|食直?[前後間]|空腹時|眠前|就寝[前時]"
     r"|起床時|就前)"
 )
-_OFTEN = (
+FREQUENCY = (
     r"(?:1日に?(?:\d+|数)回|\d+日(?:に|毎に?)\d*回?|分 ?\d|週に?\d回|月に?\d回"
     r"|\d+(?:週間?|(?:か|ヶ|カ)月)(?:に|毎に?|ごとに?)\d?回?|\d+時間(?:毎|ごと|おき)|\d+回/日"
     r"|隔日|連日|毎日|適宜|単回|[一-鿿ぁ-んァ-ヶー]{1,6}時に?(?:頓用|頓服)|頓用|頓服|\d[x×](?!\d)"
     r"|\d回(?= ?[眠朝夕昼毎食就起])|q\d+h)"
 )
-_LONG = r"(?:\d+日[間分]|\d+週間分?|\d+コース|24時間|\d+(?:か|ヶ|カ)月間)"
-_ROUTE = (
+DURATION = r"(?:\d+日[間分]|\d+週間分?|\d+コース|24時間|\d+(?:か|ヶ|カ)月間)"
+ROUTE = (
     r"(?:(?:持続)?点滴静注|(?:持続|急速|緩徐)?静注|静脈注射|皮下注射|皮下注|皮下|筋肉注射|筋注|経口"
     r"|内服(?= ?[1分毎朝昼夕眠])|経鼻(?:カニューレ|カニュラ)?|(?:リザーバー(?:付き)?)?マスク"
     r"|鼻?カニュ(?:ー?レ|ラ)|舌下|貼付|塗布|吸入|点眼|点鼻|坐薬|坐剤|点滴(?!静注)|div|DIV|iv|IV|po"
     r"|腟内|硝子体内注射|関節内注射|局注)"
     r"(?!開始|継続|中止|施行|終了|管理|投与|療法|追加|再開|変更|中(?!止)|薬|液|指導|用)"
 )
-_STEP = rf"(?:{_AMOUNT}|{_OFTEN}|{_MEAL}|{_LONG}|{_ROUTE})"
-_DOSE = re.compile(rf"(?:(?<![\d.A-Za-z])|(?<=O2)){_AMOUNT}(?:[ ・]{{0,2}}{_STEP})*")
-_TIMES = re.compile(rf"(?:{_OFTEN}|{_MEAL}|{_LONG})(?:[ ・]{{0,2}}{_STEP})*")
+_STEP = rf"(?:{AMOUNT}|{FREQUENCY}|{MEAL}|{DURATION}|{ROUTE})"
+_DOSE = re.compile(rf"(?:(?<![\d.A-Za-z])|(?<=O2)){AMOUNT}(?:[ ・]{{0,2}}{_STEP})*")
+_TIMES = re.compile(rf"(?:{FREQUENCY}|{MEAL}|{DURATION})(?:[ ・]{{0,2}}{_STEP})*")
 _BEFORE_TIMES = {"drug": re.compile(r"[ (]?"), "dose": re.compile(r"[をで、,] ?")}
 
 
@@ -105,7 +105,7 @@ def find_doses(text: str, terms: Sequence[Span]) -> list[Span]:
     found: list[Span] = []
     for match in _DOSE.finditer(text):
         last = _last_before(text, terms, match.start())
-        has_times = bool(re.search(_OFTEN, match[0]))
+        has_times = bool(re.search(FREQUENCY, match[0]))
         is_result = _HAS_RESULT_UNIT.match(text, match.start()) and not has_times
         if not is_result and (has_times or (last and last.label == "drug")):
             found += _before_arrow(text, match.start())
@@ -124,7 +124,7 @@ def _times_after(text: str, spans: Sequence[Span]) -> Iterator[Span]:
 
 def _before_arrow(text: str, end: int) -> list[Span]:
     """Return the old dose in `20→10mg`, which shares the unit of the new one."""
-    head = re.search(rf"(?<![A-Za-z])({_NUMBER})\s?(?:→|⇒)\s?$", text[max(0, end - 16) : end])
+    head = re.search(rf"(?<![A-Za-z])({NUMBER})\s?(?:→|⇒)\s?$", text[max(0, end - 16) : end])
     if head is None:
         return []
     offset = max(0, end - 16)
