@@ -18,6 +18,7 @@ from rinsho.text.spans import FIRST_LABELS, Span
 PartKind = Literal["dose", "route", "frequency", "duration", "value", "unit"]
 _BELONGS = {"drug": "dose", "test": "value"}
 _QUANTIFIED = ("drug", "dose", "test", "value")
+_N_READ = 200  # characters of a mention: no dose or result is longer, and time stays linear
 _N_BETWEEN = 8  # characters from a mention to the next of the same drug or test
 # Longer names first. Unlike in `find_doses` they count in 点滴開始 as well: a dose is beside them.
 _ROUTE = (
@@ -48,7 +49,7 @@ _ONE = rf"[<>≦≧≤≥]? ?{NUMBER}"
 # A mention may end inside its unit (9.8万, 0.8cm², 62 μg/g) and begins behind a sign.
 _PER_AMOUNT = r"/\d{0,2}(?:[A-Za-zμ]{1,4}|[日時分])"
 _UNIT_BEHIND = re.compile(rf"万(?:/μL)?|[⁰-⁹¹²³]{{0,3}}(?:{_PER_AMOUNT})?")
-_SIGN = re.compile(r"(?<![\dA-Za-z.)])[-−+]$")
+_SIGN = re.compile(r"(?<![\dA-Za-z.)])[-−+－＋]$")
 _RESULT_UNIT = (
     r"(?: ?[×x] ?10(?:\^?\d+|[⁰-⁹¹²³]+)(?:/[A-Za-zμ]+)?|万(?:/μL)?"
     rf"|{UNIT}[²³]?(?:{_PER_AMOUNT})?)"
@@ -134,7 +135,8 @@ def _dosages(text: str, drug: Span, doses: Sequence[Span], limit: int) -> Iterat
         parts = [*_steps(text, dose), *_behind(text, dose.end, min(end, dose.end + _N_BEHIND))]
         is_same = groups and not any(part.kind == "dose" for part in parts)
         start, _, before = groups.pop() if is_same else (dose.start, 0, [])
-        groups.append((start, dose.end, [*before, *parts]))
+        before += parts
+        groups.append((start, dose.end, before))
     start, _, parts = groups[0]
     if start - drug.end <= _N_BETWEEN:
         parts[:0] = _before(text, drug.end, start)
@@ -151,7 +153,7 @@ def _before(text: str, start: int, end: int) -> Iterator[Part]:
 
 
 def _steps(text: str, dose: Span) -> Iterator[Part]:
-    normalized = normalize_with_offsets(text[dose.start : dose.end])
+    normalized = normalize_with_offsets(text[dose.start : min(dose.end, dose.start + _N_READ)])
     for match in _STEP.finditer(normalized.text):
         yield _part(match, normalized, dose.start)
 
@@ -192,7 +194,7 @@ def _result(text: str, value: Span) -> Quantity:
     more = _UNIT_BEHIND.match(behind.text)
     end = value.end + (behind.to_original(0, more.end())[1] if more and more[0] else 0)
     normalized = normalize_with_offsets(text[start:end])
-    match = _RESULT.fullmatch(normalized.text)
+    match = _RESULT.fullmatch(normalized.text) if end - start <= _N_READ else None
     if match is None:
         return Quantity(value.start, value.end, (Part("value", value.start, value.end),))
     first, last = normalized.to_original(*match.span("value"))
