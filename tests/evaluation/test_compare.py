@@ -90,6 +90,17 @@ def test_a_method_is_compared_with_another_where_each_has_one_alone():
     assert [one.method for one in pair] == ["generation / head"]
 
 
+def test_two_metrics_of_one_method_each_are_compared_across_methods():
+    right = [True, False, True]
+    marks = [
+        marked(system, right, method=method, metric=mean(metric, right))
+        for system, method in (("head", "extraction"), ("chat", "generation"))
+        for metric in ("f1", "f1_with_certainty")
+    ]
+    pairs = compare(marks, n_draws=50)
+    assert [pair.metric for pair in pairs] == ["f1", "f1_with_certainty"]
+
+
 def test_answers_and_reports_of_the_same_systems_agree(
     tmp_path: Path, weights_folder: Path, synthetic_folder: Path
 ):

@@ -184,11 +184,11 @@ def _tasks(
     """Yield what is compared: the same method, or where each has one alone, those two."""
     shared = first.keys() & second.keys()
     yield from ((first[key], second[key]) for key in first if key in shared)
-    done = {benchmark for benchmark, _, _ in shared}
-    for benchmark in dict.fromkeys(name for name, _, _ in first):
-        own = [one for (name, _, _), one in first.items() if name == benchmark]
-        other = [one for (name, _, _), one in second.items() if name == benchmark]
-        if benchmark not in done and len(own) == len(other) == 1:
+    done = {(benchmark, metric) for benchmark, _, metric in shared}
+    for asked in dict.fromkeys((name, metric) for name, _, metric in first):
+        own = [one for (name, _, metric), one in first.items() if (name, metric) == asked]
+        other = [one for (name, _, metric), one in second.items() if (name, metric) == asked]
+        if asked not in done and len(own) == len(other) == 1:
             yield own[0], other[0]
 
 
