@@ -1,7 +1,7 @@
 """The server under load: overload at ten times its capacity, its overhead, and an hour of faults.
 
     python benchmarks/serving_load.py make WEIGHTS --tokenizer DIR --shape llama-1.2b   # by chance
-    python benchmarks/serving_load.py overload WEIGHTS            # about a minute
+    python benchmarks/serving_load.py overload WEIGHTS --rounds 4
     python benchmarks/serving_load.py overhead WEIGHTS            # interleaved with the bare engine
     python benchmarks/serving_load.py soak WEIGHTS --minutes 60   # leaks of memory, files, threads
 
@@ -24,9 +24,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+N_TAKEN = 32  # chats that the server works on and lets wait
 QUESTION = "咳嗽と発熱を主訴に受診した患者の所見を、三つの文でまとめてください。"
 
 
@@ -116,39 +118,62 @@ async def model_name(address: tuple[str, int]) -> str:
 
 
 async def closed_loop(
-    address: tuple[str, int], request: bytes, n_clients: int, seconds: float
+    address: tuple[str, int], requests: Iterator[bytes], n_clients: int, seconds: float
 ) -> Replies:
     """Let so many clients ask again and again."""
     replies, end = Replies(), time.perf_counter() + seconds
 
     async def client() -> None:
         while time.perf_counter() < end:
-            await timed(address, request, replies)
+            await timed(address, next(requests), replies)
 
     await asyncio.gather(*(client() for _ in range(n_clients)))
     return replies
 
 
-async def overload(address: tuple[str, int], seconds: float, n_tokens: int) -> dict[str, Any]:
-    """Measure the capacity, then send ten times as many requests, whether answered or not."""
-    request = chat(await model_name(address), n_tokens)
-    before = time.perf_counter()
-    full, started = await closed_loop(address, request, 16, seconds), time.perf_counter()
-    rate = full.tokens_per_s(before, seconds) / n_tokens
-    replies, sent = Replies(), []
+async def open_loop(
+    address: tuple[str, int], requests: Iterator[bytes], rate: float, seconds: float
+) -> Replies:
+    """Send so many requests a second, whether those before are answered or not."""
+    started, replies, sent = time.perf_counter(), Replies(), []
     while (elapsed := time.perf_counter() - started) < seconds:
-        for _ in range(int(elapsed * rate * 10) - len(sent)):
-            sent.append(asyncio.create_task(timed(address, request, replies)))
-        await asyncio.sleep(0.002)
+        for _ in range(int(elapsed * rate) - len(sent)):
+            sent.append(asyncio.create_task(timed(address, next(requests), replies)))
+        await asyncio.sleep(0.005)
     await asyncio.gather(*sent)
-    refused = sorted(x for status, all_ in replies.seconds.items() if status != 200 for x in all_)
+    return replies
+
+
+async def overload(
+    address: tuple[str, int], seconds: float, n_tokens: int, n_rounds: int
+) -> dict[str, Any]:
+    """Take turns: as many clients as the server takes, then ten times what they got done.
+
+    Answers differ in length, so that they do not end all at once.
+    """
+    name, draw = await model_name(address), random.Random(0)
+    lengths = [draw.randint(n_tokens // 2, n_tokens * 3 // 2) for _ in range(64)]
+    requests = cycle([chat(name, n, seed=seed) for seed, n in enumerate(lengths)])
+    rates, tokens, refused = list[float](), list[tuple[float, float]](), list[float]()
+    by_status, n_lost = Counter[int](), 0
+    for _ in range(n_rounds):
+        started = time.perf_counter()
+        full = await closed_loop(address, requests, N_TAKEN, seconds)
+        full_rate = full.tokens_per_s(started, seconds)
+        rates.append(full_rate / statistics.mean(lengths))
+        started = time.perf_counter()
+        more = await open_loop(address, requests, 10 * rates[-1], seconds)
+        tokens.append((full_rate, more.tokens_per_s(started, seconds)))
+        refused += [x for status, all_ in more.seconds.items() if status != 200 for x in all_]
+        by_status += {status: len(all_) for status, all_ in more.seconds.items()}
+        n_lost += full.n_lost + more.n_lost
+    refused.sort()
     return {
-        "capacity_requests_per_s": rate,
-        "full_tokens_per_s": full.tokens_per_s(before, seconds),
-        "overload_tokens_per_s": replies.tokens_per_s(started, seconds),
-        "sent": len(sent),
-        "by_status": {status: len(all_) for status, all_ in replies.seconds.items()},
-        "lost": replies.n_lost,
+        "capacity_requests_per_s": rates,
+        "tokens_per_s_full_and_overloaded": tokens,
+        "share_kept": statistics.median(overloaded / full for full, overloaded in tokens),
+        "overloaded_by_status": dict(by_status),
+        "lost": n_lost,
         "rejection_ms": {
             name: refused[min(len(refused) - 1, int(len(refused) * share))] * 1000
             for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
@@ -270,7 +295,9 @@ def main() -> None:
         return
     with server(given.weights, given.precision) as address:
         if given.what == "overload":
-            result: dict[str, Any] = asyncio.run(overload(address, given.seconds, given.tokens))
+            result: dict[str, Any] = asyncio.run(
+                overload(address, given.seconds, given.tokens, given.rounds)
+            )
         elif given.what == "overhead":
             args = (given.weights, given.rounds, given.tokens, given.precision)
             result = dict(asyncio.run(overhead(address, *args)))
