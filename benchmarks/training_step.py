@@ -11,7 +11,7 @@ cores: 10m, 8 rows of 512 (the preset that two cores train in minutes, the one t
 rows of 256; 100m, 8 rows of 128, 32k vocabulary. bf16 is measured where the processor has it.
 
 Peers live in an environment of their own, PEERS (`benchmarks/requirements.txt`); one that is
-missing is "not measured". `--speeds` prints what `rinsho plan` takes its "2 CPU cores" from.
+missing is "not measured".
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 import training_peers as peers
-from training_speeds import print_speeds
 
 from rinsho.model import cost
 from rinsho.model.compiling import missing_compiler
@@ -277,12 +276,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="a contender by name")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--part", choices=("all", "steps", "packed"), default="all")
-    parser.add_argument("--speeds", action="store_true", help="of demo and 10m, for rinsho plan")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    if given.speeds:
-        print_speeds(given.threads)
-        return
     results: dict[str, Any] = {"threads": given.threads, "torch": torch.__version__, "steps": []}
     precisions = ("fp32", "bf16") if computes_in_bf16(CPU) else ("fp32",)
     if precisions == ("fp32",):

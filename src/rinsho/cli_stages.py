@@ -329,7 +329,7 @@ def pretrain(
 ) -> None:
     """Train a decoder on tokens: from scratch, or from --base (continued pre-training).
 
-    `[pretrain.mix]` weighs sources, or the tokens folders that are given. A run that was stopped
+    `\\[pretrain.mix]` weighs sources, or the tokens folders that are given. A run that was stopped
     goes on where it was and gives the same bytes.
     """
     inputs = {"tokens": tokens, "base": base}

@@ -170,7 +170,7 @@ def draw_losses(
 ) -> None:
     """Draw the losses and held-out measures of several runs in one figure.
 
-    Writes loss.svg, loss.png and runs.json, the best run first. `[pretrain.grid]` in a run file
+    Writes loss.svg, loss.png and runs.json, the best run first. `\\[pretrain.grid]` in a run file
     makes variants and this figure by itself.
     """
     from rinsho.training.draw_losses import DrawLossesConfig
