@@ -77,6 +77,22 @@ def test_log_likelihoods_are_those_of_the_decoder_itself(answered, weights_folde
     assert given.log_likelihoods == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_model_answers_in_4_bits_as_it_is_served(
+    answered, weights_folder, synthetic_folder, tmp_path
+):
+    given = config(precision="int4", benchmarks=["demo-questions"], n_free_generations=0)
+    answer(given, out=tmp_path / "int4", model=weights_folder, documents=[synthetic_folder])
+    assert open_folder(tmp_path / "int4").manifest.identity.precision == "int4"
+    item = load_item(answered, "demo-questions")
+    packed = load_language_model(weights_folder, precision="int4")
+    expected = ModelEngine(packed, 4, 0).answer("demo-questions", item, "log-likelihood")
+    usual, found = (
+        next(a for a in read_answers(folder) if (a.item, a.method) == (item.id, "log-likelihood"))
+        for folder in (answered, tmp_path / "int4")
+    )
+    assert found.log_likelihoods == expected.log_likelihoods != usual.log_likelihoods
+
+
 def load_item(answered: Path, benchmark: str) -> Item:
     asked = {one["name"]: one for one in json.loads((answered / "asked.json").read_bytes())}
     prompts = {a.item: a.prompt for a in read_answers(answered) if a.benchmark == benchmark}

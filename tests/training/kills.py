@@ -1,6 +1,8 @@
 """Kill a pre-training at random moments, again and again; started by a test of the campaign.
 
-    python kills.py TOKENS FOLDER PRECISION N_KILLS
+    python kills.py TOKENS FOLDER PRECISION N_KILLS DROPOUT
+
+Without dropout, fp32 runs on our own attention; with it, on torch's, and draws random numbers.
 
 Torch is imported once; every run is a fork of this process, which SIGKILL ends as it ends any
 other. A moment is a random step, and a random part of a step's time (or of a checkpoint's) behind
@@ -37,7 +39,6 @@ CONFIG = {
     "n_steps": N_STEPS,
     "n_warmup_steps": 2,
     "learning_rate": 1e-2,
-    "dropout": 0.1,
     "ema_decay": 0.9,
     "threads": 1,
     "evaluate_every_steps": 10,
@@ -109,8 +110,9 @@ def same_bytes(one: Path, other: Path) -> bool:
     )
 
 
-def main(tokens: Path, folder: Path, precision: str, n_kills: int) -> Counts:
-    config = PretrainConfig.model_validate({**CONFIG, "precision": precision})
+def main(tokens: Path, folder: Path, precision: str, n_kills: int, dropout: float) -> Counts:
+    changes = {"precision": precision, "dropout": dropout}
+    config = PretrainConfig.model_validate({**CONFIG, **changes})
     expected, killed = folder / "expected", folder / "killed"
     partial = killed.with_name("killed.partial")
     moments, counts = random.Random(0), Counts()
@@ -136,5 +138,6 @@ def main(tokens: Path, folder: Path, precision: str, n_kills: int) -> Counts:
 
 
 if __name__ == "__main__":
-    found = main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    given, out, kind, number, rate = sys.argv[1:]
+    found = main(Path(given), Path(out), kind, int(number), float(rate))
     print(json.dumps({name: getattr(found, name) for name in Counts.__slots__}))

@@ -200,13 +200,14 @@ def test_a_killed_run_gives_the_bytes_of_an_unbroken_one(
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("precision", "dropout"), [("fp32", 0.1), ("fp32", 0.0), ("bf16", 0.1)])
 def test_after_200_kills_every_run_gives_the_bytes_of_an_unbroken_one(
-    text_tokens: Path, tmp_path: Path, precision: str
+    text_tokens: Path, tmp_path: Path, precision: str, dropout: float
 ) -> None:
     call = [sys.executable, Path(__file__).with_name("kills.py"), text_tokens, tmp_path]
-    found = subprocess.run([*map(str, call), precision, "200"], stdout=subprocess.PIPE, check=True)
+    words = [*map(str, call), precision, "200", str(dropout)]
+    found = subprocess.run(words, stdout=subprocess.PIPE, check=True)
     counts = json.loads(found.stdout)
-    print(precision, counts)
+    print(precision, dropout, counts)
     assert counts["n_kills"] == 200
     assert counts["n_equal"] == counts["n_finished"] > 0

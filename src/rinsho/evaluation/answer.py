@@ -102,6 +102,11 @@ class AnswerConfig(StageConfig):
         description="enable_thinking of the chat template; left out: as the template has it",
         exclude_if=lambda value: value is None,
     )
+    precision: Literal["auto", "int4"] = Field(
+        default="auto",
+        description="of a model; int4: in 4 bits, as `rinsho serve --precision int4` computes",
+        exclude_if=lambda value: value == "auto",
+    )
     seed: int = Field(default=0, ge=0, description="of the draw of items and the free generations")
     threads: int | None = Field(default=None, gt=0, description="CPU threads; left out: every core")
 
@@ -260,7 +265,7 @@ def _open_engine(work: _Work) -> Engine:
     from rinsho.generation.decoder_model import load_language_model
 
     base = opened.base.path if opened.base and opened.base.path != opened.path else None
-    model = load_language_model(opened.path, base)
+    model = load_language_model(opened.path, base, config.precision)
     if config.thinking is not None:
         model.tokenizer.switch_thinking(config.thinking == "on")
     return ModelEngine(model, config.max_new_tokens, config.seed)
@@ -275,11 +280,14 @@ def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None
     import torch
 
     from rinsho.model.precision import best_device, resolve_precision
+    from rinsho.model.quantize import supports_int4
 
     before = torch.get_num_threads()
     folder.threads = config.threads or len(os.sched_getaffinity(0))
     has_head = config.engine in ("tagger", "head")  # it always computes in fp32
-    folder.precision = "fp32" if has_head else resolve_precision("auto", best_device())
+    is_packed = config.engine == "model" and config.precision == "int4" and supports_int4()
+    usual = "fp32" if has_head else resolve_precision("auto", best_device())
+    folder.precision = "int4" if is_packed else usual
     torch.set_num_threads(folder.threads)
     try:
         yield
@@ -291,6 +299,7 @@ def _ask(work: _Work, plan: Plan, folder: OpenFolder) -> list[Answer]:
     config, engine = work.config, _open_engine(work)
     log = AnswerLog(folder.checkpoints / ANSWERS)
     settings = [config.max_new_tokens, config.seed, config.thinking, config.engine]
+    settings += [config.precision] if config.precision != "auto" else []
     model = work.opened.sha256 if work.opened else ""
     cache = AnswerCache(work.cache if model else None, model, settings)
     n_free = config.n_free_generations if config.engine == "model" else 0
