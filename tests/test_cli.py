@@ -52,6 +52,55 @@ def test_a_wrong_call_has_another_exit_code_than_a_failed_run() -> None:
     assert rinsho("no-such-command").returncode == 2
 
 
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize(
+    ("words", "help_of"),
+    [
+        (["no-such-command"], "rinsho"),
+        (["extract", "--as"], "rinsho extract"),
+        (["serve", "--port", "x"], "rinsho serve"),
+        (["ask", "note.txt"], "rinsho ask"),
+        (["draft", "--lnag"], "rinsho draft"),
+        (["data", "show"], "rinsho data show"),
+    ],
+)
+def test_a_wrong_call_names_its_help_in_both_languages(
+    words: list[str], help_of: str, language: str
+) -> None:
+    done = rinsho(*words, "--lang", language)
+    assert done.returncode == 2
+    error, step = done.stderr.splitlines()
+    assert error.startswith("エラー[C009]" if language == "ja" else "Error[C009]")
+    assert step.startswith("対処: " if language == "ja" else "Next step: ")
+    assert f"`{help_of} --help`" in step
+
+
+def test_a_group_of_commands_alone_shows_its_help() -> None:
+    assert "show" in rinsho("data").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["check-audit", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["codes", "--term", "胃癌", "--data", "nowhere"], "--data"),
+    ],
+)
+def test_what_is_not_there_is_named(words: list[str], place: str) -> None:
+    done = rinsho(*words, "--lang", "ja")
+    assert done.stderr.startswith("エラー[D001]")
+    assert place in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_no_fault_of_rinsho(tmp_path: Path) -> None:
+    out = tmp_path / "佐藤花子" / "found.jsonl"
+    done = rinsho("extract", "--as", "jsonl", "--out", str(out), "--lang", "ja", stdin="発熱")
+    assert done.returncode == 1
+    assert done.stderr.startswith("エラー[D043]")
+    assert "rinsho extract" in done.stderr
+    assert "佐藤花子" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["--as", "surrogates", "--review", "page.html"], ["--measure", "--as", "spans"]]
 )

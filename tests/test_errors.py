@@ -44,7 +44,8 @@ def test_an_error_reads_as_two_lines_in_the_language_asked_for() -> None:
     error = errors.NotText(where="notes-003.jsonl 41", expected="UTF-8")
     assert error.text("ja").splitlines() == [
         "エラー[D012]: 文書の文字コードが UTF-8 ではありません: notes-003.jsonl 41",
-        "対処: encoding に正しい文字コード（utf-8, cp932 など）を指定してください",
+        "対処: 正しい文字コード（utf-8, cp932 など）を --encoding"
+        "（実行ファイルでは encoding）に指定してください",
     ]
     assert str(error).startswith("Error[D012]: not UTF-8 text")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -24,7 +25,14 @@ from rinsho.cli_serve import server
 from rinsho.cli_stages import stages
 from rinsho.cli_supervised import supervised
 from rinsho.cli_use import use
-from rinsho.errors import Language, MissingDependency, RinshoError, default_language
+from rinsho.errors import (
+    FileRefused,
+    Language,
+    MissingDependency,
+    RinshoError,
+    WrongCall,
+    default_language,
+)
 
 app = typer.Typer(
     name="rinsho",
@@ -203,10 +211,9 @@ def main() -> None:
     language: Language = asked if asked in ("ja", "en") else default_language()
     set_language(language)
     try:
-        app(arguments, prog_name="rinsho")
+        sys.exit(app(arguments, prog_name="rinsho", standalone_mode=False))
     except RinshoError as error:
-        print(error.text(language), file=sys.stderr)
-        sys.exit(error.exit_code)
+        _report(error, language)
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as error:
@@ -215,8 +222,37 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        _report_fault(error)
+        if refused := _refusal(error, " ".join(["rinsho", *arguments[:1]])):
+            _report(refused, language)
+        _report_fault(error, language)
         sys.exit(1)
+
+
+def _report(error: RinshoError, language: Language) -> NoReturn:
+    print(error.text(language), file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+# What the system says of files that a person named; other failures are faults of rinsho.
+_OF_FILES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP),
+)
+
+
+def _refusal(error: Exception, command: str) -> RinshoError | None:
+    """Return what a wrong call or a refused file is called; None for a fault of rinsho itself."""
+    if isinstance(error, OSError) and error.errno in _OF_FILES:
+        return FileRefused(where=command, found=error.strerror)  # no path: it may name a patient
+    usage: Any = error  # typer's own class has moved between versions
+    if not hasattr(usage, "format_message"):
+        return None
+    if type(usage).__name__ == "NoArgsIsHelpError":
+        usage.show()
+        sys.exit(usage.exit_code)
+    context = getattr(usage, "ctx", None)
+    where = context.command_path if context else command
+    return WrongCall(where=where, found=usage.format_message().rstrip("."))
 
 
 # Which extra brings a package, for the one error that every late import can raise.
@@ -234,15 +270,14 @@ _EXTRAS = {
 def _report_missing(error: ModuleNotFoundError, language: Language) -> NoReturn:
     package = (error.name or "?").partition(".")[0]
     if package not in _EXTRAS:
-        _report_fault(error)
+        _report_fault(error, language)
         sys.exit(1)
     command = "rinsho " + " ".join(sys.argv[1:2])
     missing = MissingDependency(where=command, expected=_EXTRAS[package], found=package)
-    print(missing.text(language), file=sys.stderr)
-    sys.exit(missing.exit_code)
+    _report(missing, language)
 
 
-def _report_fault(error: Exception) -> None:
+def _report_fault(error: Exception, language: Language) -> None:
     """Name a fault of rinsho itself by type and place: its message could quote a document."""
     if os.environ.get("RINSHO_DEBUG"):
         raise error
@@ -250,12 +285,17 @@ def _report_fault(error: Exception) -> None:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-    print(
+    ja = (
+        f"エラー[R999]: rinsho の不具合です: {place} の {type(error).__name__}\n"
+        "対処: この行を添えて報告してください。RINSHO_DEBUG=1 で経過がすべて表示されます"
+        "（文書の一部を含むことがあるので、送る前に確かめてください）"
+    )
+    en = (
         f"Error[R999]: {type(error).__name__} at {place}\n"
         "Next step: please report this; RINSHO_DEBUG=1 shows the whole traceback "
-        "(it may quote a document: look before you send it)",
-        file=sys.stderr,
+        "(it may quote a document: look before you send it)"
     )
+    print(ja if language == "ja" else en, file=sys.stderr)
 
 
 def _take_language(arguments: list[str]) -> tuple[list[str], str]:

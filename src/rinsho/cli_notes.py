@@ -304,7 +304,7 @@ def _needed(option: str, value: Path | None) -> Path:
     from rinsho.errors import InvalidValue
 
     if value is None:
-        raise InvalidValue(where=option, found="nothing", expected="a file or folder")
+        raise InvalidValue(where=option, found="-", expected="--out FILE / DIR")
     return value
 
 

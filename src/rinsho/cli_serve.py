@@ -105,7 +105,11 @@ def check_audit(
     files are one log, the oldest first: `rinsho check-audit log.2 log.1 log`.
     """
     from rinsho.corpus.keys import read_key
+    from rinsho.errors import PathMissing
     from rinsho.serving.audit import check_chain
 
+    for log in logs:
+        if not log.is_file():
+            raise PathMissing(where=log.name)
     head = check_chain(logs[-1], read_key(), end, older=logs[:-1])
     print(f"{head.n_lines} {head.chain}")

@@ -156,6 +156,16 @@ class RemoteRefused(ConfigError):
     hint_en = "use {expected}; if text may leave this place (patients' never), give --allow-remote"
 
 
+class WrongCall(ConfigError):
+    """A command, option or argument that the command line does not have, or without its value."""
+
+    code = "C009"
+    ja = "コマンドの書き方が正しくありません: {where}（{found}）"
+    en = "a wrong call: {where} ({found})"
+    hint_ja = "`{where} --help` で使い方を確かめてください"
+    hint_en = "`{where} --help` shows how it is called"
+
+
 class UnknownDataset(ConfigError):
     """A dataset or benchmark that the catalog does not list."""
 
@@ -178,8 +188,8 @@ class PathMissing(DataError):
     code = "D001"
     ja = "ファイルまたはフォルダが見つかりません: {where}"
     en = "no such file or folder: {where}"
-    hint_ja = "パスを確かめてください"
-    hint_en = "check the path"
+    hint_ja = "パスと、ファイルとフォルダのどちらが要るかを確かめてください"
+    hint_en = "check the path, and whether a file or a folder belongs there"
 
 
 class NothingToRead(DataError):
@@ -233,11 +243,11 @@ class WrongKind(DataError):
 
 
 class OutputOccupied(DataError):
-    """An output folder that belongs to another run."""
+    """An output where something else is: the result of another run, or a file of that name."""
 
     code = "D006"
-    ja = "出力先は別の設定の結果です: {where}\n{found}"
-    en = "the output folder belongs to another run: {where}\n{found}"
+    ja = "出力先に別のものがあります: {where}\n{found}"
+    en = "something else is where the output goes: {where}\n{found}"
     hint_ja = "別の --out を指定するか、不要ならそのフォルダを消してください"
     hint_en = "give another --out, or delete that folder if it is not needed"
 
@@ -260,6 +270,16 @@ class DiskFull(DataError):
     en = "the disk is full: {where}"
     hint_ja = "空きを作って同じコマンドを再実行してください。完了した結果は残っています"
     hint_en = "free some space and run the same command again; what was finished is kept"
+
+
+class FileRefused(DataError):
+    """A file or folder that the operating system does not let be read or written."""
+
+    code = "D043"
+    ja = "ファイルまたはフォルダを読み書きできません: {where}（{found}）"
+    en = "a file or folder cannot be read or written: {where} ({found})"
+    hint_ja = "指定したパス（ファイルかフォルダか）、権限、ディスクの空きを確かめてください"
+    hint_en = "check the paths that were given (file or folder), the permissions and the free space"
 
 
 class WorkerDied(DataError):
@@ -324,8 +344,11 @@ class NotText(DataError):
     code = "D012"
     ja = "文書の文字コードが {expected} ではありません: {where}"
     en = "not {expected} text: {where}"
-    hint_ja = "encoding に正しい文字コード（utf-8, cp932 など）を指定してください"
-    hint_en = "name the right encoding (utf-8, cp932, …) in the source's `encoding`"
+    hint_ja = (
+        "正しい文字コード（utf-8, cp932 など）を --encoding"
+        "（実行ファイルでは encoding）に指定してください"
+    )
+    hint_en = "name the right one (utf-8, cp932, …) with --encoding, in a run file with `encoding`"
 
 
 class BrokenRecord(DataError):

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from rinsho.clinical.notes import Note, NoteReading, read_notes
 from rinsho.errors import (
     BrokenRecord,
+    FileRefused,
+    InvalidValue,
     NotText,
     PathMissing,
     RinshoError,
@@ -91,6 +93,41 @@ def test_what_cannot_be_read_is_named_without_its_text(
     assert caught.value.__cause__ is None
 
 
+def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(UnknownFormat) as caught:
+        list(read_notes([tmp_path / "a.txt"]))
+    assert (caught.value.where, caught.value.found) == ("input 1", "a folder")
+
+
+def test_a_file_without_a_suffix_is_told_that_it_has_none(tmp_path: Path) -> None:
+    with pytest.raises(UnknownFormat) as caught:
+        list(read_notes([write(tmp_path, "note", b"a")]))
+    assert caught.value.found == "no suffix"
+
+
+@pytest.mark.parametrize("name", ["utf-88", "base64", "シフトJIS"])
+def test_an_encoding_that_there_is_not_is_a_wrong_option(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        list(read_notes([write(tmp_path, "a.txt", b"a")], NoteReading(encoding=name)))
+    assert (caught.value.where, caught.value.found) == ("--encoding", name)
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32-le", "euc_jp", "CP932"])
+def test_every_other_encoding_is_read(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, "a.txt", "発熱".encode(name))
+    assert [n.text for n in read_notes([path], NoteReading(encoding=name))] == ["発熱"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file whose reading fails")
+def test_a_file_that_the_system_refuses_is_named_by_its_number(tmp_path: Path) -> None:
+    (tmp_path / f"{MARKER}.txt").symlink_to("/proc/self/mem")
+    with pytest.raises(FileRefused) as caught:
+        list(read_notes([tmp_path / f"{MARKER}.txt"]))
+    assert caught.value.where == "input 1"
+    assert MARKER not in caught.value.text("ja") + caught.value.text("en")
+
+
 def test_a_missing_file_is_named_by_its_number(tmp_path: Path) -> None:
     there = write(tmp_path, "a.txt", b"a")
     with pytest.raises(PathMissing) as caught:
@@ -125,6 +162,6 @@ def test_any_text_survives_csv_and_json(
 def test_a_note_without_the_group_that_was_named_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", f'{{"text": "{MARKER}", "patient": ""}}\n'.encode())
     for field in ("patient", "pateint"):
-        with pytest.raises(BrokenRecord, match="no group") as caught:
+        with pytest.raises(BrokenRecord, match="group") as caught:
             list(read_notes([path], NoteReading(group_field=field)))
         assert MARKER not in str(caught.value)

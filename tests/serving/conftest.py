@@ -16,6 +16,7 @@ import httpx
 import pytest
 import torch
 from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from rinsho.clinical.extract import Extractor, JudgingEngine, load_extractor
 from rinsho.corpus.document import Document, Message, write_documents
@@ -32,6 +33,7 @@ from rinsho.serving.reach import Reach
 from rinsho.serving.serve import address_of, new_server, open_listener
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from tests.serving.person import FLAGS, opened
 
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 ANSWERS = {
@@ -201,3 +203,18 @@ def running_command(*words: str) -> Iterator[RunningCommand]:
 @pytest.fixture(scope="session")
 def run_command() -> Callable[..., object]:
     return running_command
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A Chromium for all tests of a file."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """The page, opened; a test fails on an error in it and on a request to anywhere else."""
+    yield from opened(browser, url)

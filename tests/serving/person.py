@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from rinsho.text.spans import Span
 
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--no-first-run", "--disable-default-apps",
+]  # fmt: skip
 # Select code points [start, end) of the text that is read, as a mouse does.
 _SELECT = """([start, end]) => {
     const reading = document.querySelector("#reading");
@@ -35,6 +39,38 @@ _MARKED = """() => [...document.querySelectorAll("#rows tr")].map((row) => [
     row.querySelector(".chip").dataset.label,
     row.querySelector(".key")?.dataset.certainty ?? "present",
 ])"""
+
+
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    """Open the page; fail on an error, on a refused script, and on a request to anywhere else."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((url, "blob:")) else problems.append(r.url),
+    )
+    page.goto(url)
+    expect(page.locator("#engine")).not_to_be_empty()
+    yield page
+    context.close()
+    assert problems == []
+
+
+def extract(page: Page, note: str) -> None:
+    """Put a note in and press the button."""
+    page.locator("#note").fill(note)
+    page.locator("#extract").click()
+    expect(page.locator("#found")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#status")).not_to_be_empty()
+
+
+def open_job(page: Page, job: str) -> None:
+    """Choose a screen."""
+    page.locator(f"#tab-{job}").click()
+    expect(page.locator(f"#panel-{job}")).to_be_visible()
 
 
 def marked(page: Page) -> list[Span]:

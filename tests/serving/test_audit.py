@@ -179,17 +179,22 @@ def test_two_servers_do_not_write_one_log(log: AuditLog, path: Path) -> None:
 
 
 FULL_DISK = """
-import asyncio, resource, signal, sys
+import resource, signal, sys
 from pathlib import Path
 from rinsho.errors import AuditFailed
 from rinsho.serving.audit import AuditLog, check_chain
-path, key = Path(sys.argv[1]), b"k" * 32
+path, is_moved, key = Path(sys.argv[1]), sys.argv[2] == "True", b"k" * 32
+older = []
 log = AuditLog(path, key)
 log.append("a", "extract", "one", "")
-size = path.stat().st_size
+n_bytes = path.stat().st_size
+if is_moved:
+    older = [path.rename(f"{path}.1")]
+    log.follow_rotation()
+size, n_more = (0, 2 * n_bytes) if is_moved else (n_bytes, n_bytes)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-for room in range(0, size, 7):  # the disk is full at every place of a line
+for room in range(0, n_more, 7):  # the disk is full at every place of what is written next
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, hard))
     try:
         log.append("a", "extract", "two", "")
@@ -198,12 +203,15 @@ for room in range(0, size, 7):  # the disk is full at every place of a line
         assert error.code == "S015"
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 log.append("a", "extract", "three", "")
-assert check_chain(path, key).n_lines == 2
+log.close()
+assert check_chain(path, key, older=older).n_lines == 2 + is_moved
 """
 
 
-def test_a_full_disk_refuses_and_space_lets_the_chain_go_on(path: Path) -> None:
-    subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], check=True)
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_full_disk_refuses_and_space_lets_the_chain_go_on(path: Path, is_moved: bool) -> None:
+    words = [sys.executable, "-c", FULL_DISK, str(path), str(is_moved)]
+    subprocess.run(words, check=True)
 
 
 def test_a_disk_that_cannot_be_written_refuses_requests_and_the_server_stays_up(

@@ -146,35 +146,3 @@ def test_a_deleted_log_takes_no_line_and_a_file_with_lines_is_not_gone_on_with(
     log.append("a", "extract", "y", "")
     log.close()
     assert [json.loads(line)["operation"] for line in path.open()] == [ROTATED, "extract"]
-
-
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from rinsho.errors import AuditFailed
-from rinsho.serving.audit import AuditLog, check_chain
-path, older, key = Path(sys.argv[1]), Path(sys.argv[1] + ".1"), b"k" * 32
-log = AuditLog(path, key)
-log.append("a", "extract", "one", "")
-path.rename(older)
-log.follow_rotation()
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-for room in range(0, 400, 7):  # the disk is full at every place of the first two lines
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        log.append("a", "extract", "two", "")
-        raise SystemExit("written beyond the limit")
-    except AuditFailed as error:
-        assert error.code == "S015"
-resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-log.append("a", "extract", "three", "")
-log.close()
-assert check_chain(path, key, older=[older]).n_lines == 3
-"""
-
-
-def test_a_disk_that_is_full_while_the_log_is_moved_refuses_and_loses_nothing(
-    tmp_path: Path,
-) -> None:
-    subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "log")], check=True)

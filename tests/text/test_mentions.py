@@ -54,6 +54,9 @@ def check(marked: str) -> None:
         "{HbA1c|test}:{6.6%|value} {TP|test}:{6.7g/dL|value}",
         "{SpO2|test}{98%|value}、{KL-6|test}の{高値|value}、{腸蠕動音|test} {減弱|value}",
         "{SpO2|test} {93%|value}({酸素|drug}{2L/分マスク|dose})",
+        "{WBC|test} {12.3×10³/µL|value}、{RBC|test} {420×10⁴/µL|value}",
+        "{WBC|test} {1.2×10¹⁰/L|value}、{WBC|test} {12 10³/μL|value}",
+        "{最大短径|test} {12mm²|value}",
     ],
 )
 def test_values_of_tests_are_found(marked: str) -> None:

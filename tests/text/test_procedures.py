@@ -17,6 +17,10 @@ from rinsho.text.procedures import find_procedures
         ("緊急PCIを施行し、IABPを挿入", ["緊急PCI", "IABP"]),
         ("術前化学療法、抜糸", ["術前化学療法", "抜糸"]),
         ("手術室へ搬送。透析患者。牽引痛あり。技術。本術後", []),
+        ("胃全摘術後、左乳房切除術前日、虫垂切除術中", ["胃全摘術", "左乳房切除術", "虫垂切除術"]),
+        ("子宮全摘後、胆摘後、腎移植後3年", ["子宮全摘", "胆摘", "腎移植"]),
+        ("胃全摘術後胆嚢摘出術", ["胃全摘術", "胆嚢摘出術"]),
+        ("大腸癌術後、白内障術後、心臓術前、術後創部", []),  # a disease or a site, no operation
     ],
 )
 def test_a_procedure_is_its_whole_name(text: str, found: list[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rinsho.text.procedures import find_procedures
 from rinsho.text.times import find_times
 
 
@@ -33,11 +34,31 @@ def times(text: str) -> list[str]:
         ("45歳時に診断、75歳の男性", ["45歳時"]),
         ("7日間投与し、3コース目を開始", ["7日間", "3コース目"]),
         ("3/5より咳嗽", ["3/5"]),
+        ("現病歴:11/3に発熱", ["11/3"]),
         ("化学療法開始前、術前", ["化学療法開始前", "術前"]),
+        ("手術前日、術前後", ["手術前日", "術前後"]),
     ],
 )
 def test_what_says_when_is_a_time(text: str, found: list[str]) -> None:
     assert times(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("胃全摘術後である", ["胃全摘術後"]),
+        ("CABG術後3日目に抜管", ["CABG術後3日目"]),
+        ("PCI後に再狭窄、PCI施行前", ["PCI後", "PCI施行前"]),
+        ("血液透析導入後5年、腎移植後3年", ["血液透析導入後5年", "腎移植後3年"]),
+        ("開頭血腫除去術後10日、虫垂切除術中の出血", ["開頭血腫除去術後10日", "虫垂切除術中"]),
+        ("右人工股関節置換術前日", ["右人工股関節置換術前日"]),
+        ("S状結腸切除、術後5日目", ["術後5日目"]),
+        ("胃切除後症候群、手術後遺症、維持透析中", []),
+    ],
+)
+def test_a_time_that_is_told_by_a_procedure_holds_it(text: str, found: list[str]) -> None:
+    spans = find_times(text, find_procedures(text))
+    assert [text[span.start : span.end] for span in spans] == found
 
 
 @pytest.mark.parametrize(

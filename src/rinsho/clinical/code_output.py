@@ -10,14 +10,18 @@ from typing import Any
 from rinsho.clinical.code_lists import Kind, data_names, embedded_names, master_names
 from rinsho.clinical.codes import CodeIndex, Coding, code_spans, coding_to_json
 from rinsho.clinical.extract import Extraction, span_to_json
+from rinsho.errors import PathMissing
 
 
 def open_index(data: Path | None, masters: Sequence[Path] = ()) -> CodeIndex:
     """Read the embedded names, the lists of a data folder and the user's masters.
 
     Raises:
+        PathMissing: There is no such data folder.
         PathMissing, NotText, InvalidValue, BrokenRecord: As `code_lists.master_names`.
     """
+    if data and not data.is_dir():
+        raise PathMissing(where="--data / RINSHO_DATA")
     names = [*embedded_names(), *(data_names(data) if data else ())]
     for master in masters:
         names += master_names(master)

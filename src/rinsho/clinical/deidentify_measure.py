@@ -76,7 +76,7 @@ def measure_corrections(paths: Sequence[Path]) -> tuple[KindMeasure, ...]:
     """
     notes = [note for i, path in enumerate(paths, 1) for note in _read(path, f"input {i}")]
     if not notes:
-        raise NothingToRead(where="--measure", expected="reviewed notes")
+        raise NothingToRead(where="--measure", expected="corrections.json (--review)")
     right, corrected, found, covered = (Counter[str]() for _ in range(4))
     for before, after in notes:
         corrected.update(kind for _, _, kind in after)
@@ -94,7 +94,9 @@ def _read(path: Path, where: str) -> Iterator[tuple[set[Span], set[Span]]]:
     """Yield the spans before and after the review of every note that somebody read."""
     if not path.is_file():
         raise PathMissing(where=where)
-    broken = BrokenRecord(where=where, found="not corrections", expected="the page's own export")
+    broken = BrokenRecord(
+        where=where, found="not corrections", expected="corrections.json (--review)"
+    )
     try:
         content: Any = json.loads(path.read_bytes())
     except (ValueError, RecursionError):

@@ -155,7 +155,7 @@ def draft_steps(
         line for number, note in enumerate(notes, 1) for line in _lines(number, note, extractor)
     ]
     if not lines:
-        raise NothingToRead(where="notes", expected="a note with a text")
+        raise NothingToRead(where="notes", expected=".txt, .jsonl, .csv")
     course = _course(lines)
     written: tuple[DraftLine, ...] = _quoted(course)
     if model is not None and course:

@@ -46,7 +46,7 @@ def write_notes(notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path)
     if form != "brat":
         return _whole(out, lambda path: write_annotations(notes, form, path))
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise OutputOccupied(where=out)
+        raise OutputOccupied(where=out, found="--as brat → --out DIR")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     return write_annotations(notes, form, out)
 
@@ -54,7 +54,7 @@ def write_notes(notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path)
 def _whole(out: Path, write: Callable[[Path], int]) -> int:
     """Write beside the file and put it in its place once it is whole."""
     if out.is_dir():
-        raise OutputOccupied(where=out)
+        raise OutputOccupied(where=out, found="--out FILE")
     beside = out.with_name(f"{out.name}.part")
     beside.touch(mode=0o600)
     try:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from rinsho.errors import BrokenRecord, NotText, PathMissing, TextTooLong, UnknownFormat
+from rinsho.errors import (
+    BrokenRecord,
+    FileRefused,
+    InvalidValue,
+    NotText,
+    PathMissing,
+    TextTooLong,
+    UnknownFormat,
+)
 
 MAX_NOTE_CHARACTERS = 1_000_000
 MAX_FILE_BYTES = 2_000_000_000  # a file is decoded in memory
@@ -60,21 +68,45 @@ def read_notes(paths: Sequence[Path], reading: NoteReading | None = None) -> Ite
     number in errors and ids, because a path may hold a patient's number.
 
     Raises:
-        PathMissing, UnknownFormat, NotText, BrokenRecord, TextTooLong
+        PathMissing, FileRefused, UnknownFormat, NotText, BrokenRecord, TextTooLong
+        InvalidValue: An encoding that there is not.
     """
     reading = reading or NoteReading()
+    _check_encoding(reading.encoding)
     if not paths:
         yield from _read_bytes(sys.stdin.buffer.read(), "stdin", reading.form, reading)
     for number, path in enumerate(paths, start=1):
         where = f"input {number}"
-        if not path.is_file():
-            raise PathMissing(where=where)
-        form = _SUFFIXES.get(path.suffix.lower()) if reading.form == "auto" else reading.form
-        if form is None:
-            expected = f"{', '.join(_SUFFIXES)} / --format"
-            raise UnknownFormat(where=where, found=path.suffix, expected=expected)
+        form = _form_of(path, where, reading)
         _check_size(path, form, where, reading)
-        yield from _read_bytes(path.read_bytes(), str(number), form, reading)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise FileRefused(where=where, found=error.strerror) from None
+        yield from _read_bytes(data, str(number), form, reading)
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        b"  ".decode("utf-8" if name == "auto" else name)
+    except LookupError:
+        expected = "auto, utf-8, cp932, euc_jp, …"
+        raise InvalidValue(where="--encoding", found=name, expected=expected) from None
+    except UnicodeError:  # two blanks are half a character in UTF-32
+        return
+
+
+def _form_of(path: Path, where: str, reading: NoteReading) -> NoteFormat:
+    expected = f"{', '.join(_SUFFIXES)} / --format / `rinsho collect` (PDF, HTML, XLSX)"
+    if path.is_dir():
+        raise UnknownFormat(where=where, found="a folder", expected=expected)
+    if not path.exists():
+        raise PathMissing(where=where)
+    form = _SUFFIXES.get(path.suffix.lower()) if reading.form == "auto" else reading.form
+    if form is None:
+        found = path.suffix or "no suffix"
+        raise UnknownFormat(where=where, found=found, expected=expected)
+    return form
 
 
 def _check_size(path: Path, form: NoteFormat, where: str, reading: NoteReading) -> None:
@@ -119,7 +151,7 @@ def _json_records(text: str, file: str, reading: NoteReading) -> Iterator[Note]:
         try:
             value: Any = json.loads(line)
         except (ValueError, RecursionError):
-            raise BrokenRecord(where=where, found="not JSON", expected="a JSON object") from None
+            raise BrokenRecord(where=where, found="not JSON", expected='{"text": …}') from None
         yield _note(value, where, f"{file}/{number}", reading)
 
 
@@ -137,13 +169,13 @@ def _note(value: Any, where: str, default_id: str, reading: NoteReading) -> Note
     record = cast(dict[str, Any], value) if isinstance(value, dict) else {}
     text = record.get(reading.text_field)
     if not isinstance(text, str):
-        found = f"no text in {reading.text_field!r}"
-        expected = f"a record with {reading.text_field!r} (--text-field)"
+        found = f"{reading.text_field}: ?"
+        expected = f"{reading.text_field}: … (--text-field)"
         raise BrokenRecord(where=where, found=found, expected=expected)
     if reading.group_field and record.get(reading.group_field) in (None, ""):
         # Without it one patient would get other names and other days in every note, unnoticed.
-        expected = f"a record with {reading.group_field!r} (--group-field)"
-        raise BrokenRecord(where=where, found="no group", expected=expected)
+        expected = f"{reading.group_field}: … (--group-field)"
+        raise BrokenRecord(where=where, found=f"{reading.group_field}: ?", expected=expected)
     id_ = record.get(reading.id_field)
     group = record.get(reading.group_field) if reading.group_field else None
     note_id = default_id if id_ in (None, "") else str(id_)

@@ -122,10 +122,11 @@ def check_private(path: Path) -> None:
     Raises:
         KeysUnusable: It is not there, or its mode lets others in.
     """
-    try:
-        mode = path.stat().st_mode & 0o777
-    except OSError:
-        raise KeysUnusable(where=path.name, found="no such file", expected=_FORM) from None
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        expected = "a file, mode 600 (`rinsho new-key --keys FILE`; TLS: PEM)"
+        raise KeysUnusable(where=path.name, found=found, expected=expected)
+    mode = path.stat().st_mode & 0o777
     if os.name == "posix" and mode & 0o077:
         expected = "readable by its owner alone (`chmod 600`)"
         raise KeysUnusable(where=path.name, found=f"mode {mode:o}", expected=expected)

@@ -113,7 +113,7 @@ def open_listener(host: str, port: int) -> socket.socket:
             raise PortInUse(where=f"{host}:{port}") from None
         if error.errno == errno.EACCES:
             raise InvalidValue(where="--port", found=port, expected="1024 … 65535") from None
-        if error.errno == errno.EADDRNOTAVAIL:
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
             expected = "an address of this machine"
             raise InvalidValue(where="--host", found=host, expected=expected) from None
         raise

@@ -125,7 +125,7 @@ def find_mentions(text: str, spans: Sequence[Span]) -> list[Span]:
     """
     judged = judge_history(text, spans)
     procedures = _around(find_procedures(text), judged)
-    times = _around(find_times(text), sorted([*judged, *procedures]))
+    times = _around(find_times(text, procedures), sorted([*judged, *procedures]))
     return sorted([*judged, *procedures, *times])
 
 

@@ -15,16 +15,22 @@ from rinsho.text.spans import Span
 from rinsho.text.term_index import TermIndex
 
 # What a name is made of in front of its last part: 経皮的冠動脈, 腹腔鏡下胆嚢, 右TKA.
-_BODY = r"[一-鿿々ァ-ヺーA-Za-z0-9・]"
+_BODY = r"(?:(?!術[前後中])[一-鿿々ァ-ヺーA-Za-z0-9・])"
+_START = r"(?:(?<![一-鿿々ァ-ヺーA-Za-z0-9])|(?<=[、。・])|(?<=術[前後中]))"
 _OPERATION = re.compile(
-    rf"(?:(?<![一-鿿々ァ-ヺーA-Za-z0-9])|(?<=[、。・]))"
-    rf"(?P<name>{_BODY}{{1,20}}?(?<![手芸技学医美戦算施話])術)"
-    r"(?![前後中式者野場室日語創])"
+    rf"{_START}(?P<name>{_BODY}{{1,20}}?(?<![手芸技学医美戦算施話])術)(?![前後中式者野場室日語創])"
+)
+# 胃全摘術後 has an operation, 胃癌術後 and 心臓術後 have none: before 術 stands what was done.
+_OPERATION_PAST = re.compile(
+    rf"{_START}(?P<name>{_BODY}{{0,18}}?(?:切除|摘出?|切開|切断|切離|吻合|再建|造設|留置|挿入|植え?込み"
+    r"|置換|固定|整復|塞栓|焼灼|結紮|止血|移植|形成|接合|郭清|剥離|開窓|減圧|除去|縫縮|縫合|閉鎖|修復|根治"
+    r"|温存|開腹|開胸|開頭|開心|拡張|硬化|凝固|破砕|掻爬|搔爬|抜去|授動|矯正|懸垂|穿頭|バイパス|シャント)術)"
+    r"(?=[前後中])"
 )
 _LAST = re.compile(
     r"(?P<name>[一-鿿々ァ-ヺーA-Z]{1,14}(?:手術|切除|摘出|切開|切断|穿刺|生検|ドレナージ|縫合|吻合|再建|造設"
     r"|留置|挿入|植込み|植え込み|置換|固定|整復|塞栓|焼灼|結紮|止血|移植|療法|リハビリテーション|リハビリ|リハ"
-    r"|除細動|アブレーション|ブロック))(?!術|歴|不能|困難|器|針|部|片|液|創|薬|剤|料|士|室)"
+    r"|除細動|アブレーション|ブロック|全摘))(?!術|歴|不能|困難|器|針|部|片|液|創|薬|剤|料|士|室)"
 )
 _NO_NAME = re.compile(
     r"^(?:本|同|当|各|全|該当?|他の?|次の?|前|再|初回|今回|以前|予定|緊急|標準|追加|併用|後|等|右|左|両側?)*"
@@ -52,12 +58,12 @@ def _index() -> TermIndex:
 def find_procedures(text: str) -> list[Span]:
     """Return the procedures of a normalized text; of two that overlap the earlier or longer.
 
-    >>> text = "腹腔鏡下胆嚢摘出術を施行、腰椎穿刺は行わず。手術室へ。"
+    >>> text = "腹腔鏡下胆嚢摘出術を施行、腰椎穿刺は行わず。手術室へ。胃全摘術後、胃癌術後。"
     >>> [text[span.start : span.end] for span in find_procedures(text)]
-    ['腹腔鏡下胆嚢摘出術', '腰椎穿刺']
+    ['腹腔鏡下胆嚢摘出術', '腰椎穿刺', '胃全摘術']
     """
     found = [span for span in _index().find(text) if not _OTHER_NOUN.match(text, span.end)]
-    for pattern in (_OPERATION, _LAST):
+    for pattern in (_OPERATION, _OPERATION_PAST, _LAST):
         for match in pattern.finditer(text):
             start = match.start("name")
             words = match["name"]

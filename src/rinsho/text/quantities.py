@@ -14,18 +14,19 @@ from rinsho.text.spans import Span
 
 NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 _MU = "[µμu]"
+RAISED = "[⁰¹²³⁴-⁹]"  # ¹, ² and ³ lie apart from the others in Unicode
 # Units of results that are no amounts of a drug: these make a value wherever they stand.
 _RESULT_UNIT = (
     rf"(?:(?:m|{_MU}|n|p|f)?g|(?:m|{_MU})?(?:IU|U|Eq|mol|AU)|mOsm|万|個)/(?:d|m|{_MU})?L"
-    rf"|(?:×|x)? ?10(?:\^?\d+|[⁰-⁹]+)/{_MU}?L|万?/(?:{_MU}L|mm3|mm³|HPF)|mg/g・?Cr|g/g・?Cr"
+    rf"|(?:×|x)? ?10(?:\^?\d+|{RAISED}+)/{_MU}?L|万?/(?:{_MU}L|mm3|mm³|HPF)|mg/g・?Cr|g/g・?Cr"
     r"|mL/(?:分|min)/1\.73 ?m(?:2|²|\^2)|kg/m(?:2|²|\^2)|mmHg|[Tt]orr|kPa|cmH2O|(?:回|拍)?/分"
-    r"|/min|bpm|回/時|mm/(?:時間|時|h|hr)|m/秒|m/s|°C|℃|mm|cm|ms(?:ec)?|ppb|ppm|dB|HU|fL|‰|kg"
+    r"|/min|bpm|回/時|mm/(?:時間|時|h|hr)|m/秒|m/s|°C|℃|[mc]m[²³]?|ms(?:ec)?|ppb|ppm|dB|HU|fL|‰|kg"
     r"|logMAR"
 )
-_OTHER_UNIT = rf"mg|{_MU}g|g|mL/日|mL/時|mL|L/分|L|g/日|%|点|秒|倍|度|°|m|D|mEq"
+_OTHER_UNIT = rf"mg|{_MU}g|g|mL/日|mL/時|mL|L/分|L|g/日|%|点|秒|倍|度|°|m[²³]?|D|mEq"
 UNIT = rf"(?:{_RESULT_UNIT}|{_OTHER_UNIT})(?![A-Za-z])"
 _TO = r" ?(?:→|⇒|〜|~|～|-|–|−|/(?!\d+ ?(?:時|日|h))|×|x|\*) ?"
-_EXPONENT = r"(?: ?(?:×|x) ?10(?:\^?\d+|[⁰-⁹]+))?"
+_EXPONENT = rf"(?: ?(?:×|x) ?10(?:\^?\d+|{RAISED}+)(?:/L(?![A-Za-z\d]))?)?"
 _ONE = rf"[<>≦≧≤≥]? ?{NUMBER}{_EXPONENT}(?: ?{UNIT})?"
 _VALUE = re.compile(rf"(?:(?<![\d.O])|(?<=O2)){_ONE}(?:{_TO}{_ONE}){{0,5}}")
 _HAS_RESULT_UNIT = re.compile(rf"\d ?(?:{_RESULT_UNIT})(?![A-Za-z])")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rinsho.text.normalize import Normalized, normalize_with_offsets
-from rinsho.text.quantities import AMOUNT, DURATION, FREQUENCY, MEAL, NUMBER, UNIT
+from rinsho.text.quantities import AMOUNT, DURATION, FREQUENCY, MEAL, NUMBER, RAISED, UNIT
 from rinsho.text.spans import FIRST_LABELS, Span
 
 PartKind = Literal["dose", "route", "frequency", "duration", "value", "unit"]
@@ -46,13 +46,13 @@ _N_BEHIND = 16  # characters behind a dose that are still read: 5mg 緩徐に静
 _PREFIX = re.compile(r"(?:各|1(?:回|日)量? ?)(?=\d)")
 _PER = re.compile(rf"(?:AUC ?)?(?P<numbers>{NUMBER}(?:[-〜~]{NUMBER})*)(?P<unit>.*)$")
 _ONE = rf"[<>≦≧≤≥]? ?{NUMBER}"
-# A mention may end inside its unit (9.8万, 0.8cm², 62 μg/g) and begins behind a sign.
+# A mention may end inside its unit (9.8万, 62 μg/g) and begins behind a sign.
 _PER_AMOUNT = r"/\d{0,2}(?:[A-Za-zμ]{1,4}|[日時分])"
-_UNIT_BEHIND = re.compile(rf"万(?:/μL)?|[⁰-⁹¹²³]{{0,3}}(?:{_PER_AMOUNT})?")
+_UNIT_BEHIND = re.compile(rf"万(?:/μL)?|{RAISED}{{0,3}}(?:{_PER_AMOUNT})?")
 _SIGN = re.compile(r"(?<![\dA-Za-z.)])[-−+－＋]$")
 _RESULT_UNIT = (
-    r"(?: ?[×x] ?10(?:\^?\d+|[⁰-⁹¹²³]+)(?:/[A-Za-zμ]+)?|万(?:/μL)?"
-    rf"|{UNIT}[²³]?(?:{_PER_AMOUNT})?)"
+    rf"(?: ?[×x] ?10(?:\^?\d+|{RAISED}+)(?:/[A-Za-zμ]+)?|万(?:/μL)?"
+    rf"|{UNIT}(?:{_PER_AMOUNT})?)"
 )
 _RESULT = re.compile(
     rf"(?P<value>[-−+]?{_ONE}(?:(?: ?{UNIT})?[^\d.]{{1,3}}{_ONE}){{0,5}}?)"

@@ -7,6 +7,7 @@ phrase, without the particle behind it (から, に) and without approximate wor
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rinsho.text.quantities import without_overlaps
 from rinsho.text.spans import Span
@@ -35,7 +36,7 @@ _DATE = (
 )
 # 3/5 is a date only beside a word that says so: strength, blood pressure and fractions look alike.
 _SLASHED = (
-    r"(?<![\d/.:])(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/])"
+    r"(?<![\d/.])(?<!\d:)(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/])"
     rf"(?={_WEEKDAY}|[〜~]"
     r"| ?(?:に|から|より|まで|頃|の(?!み|強)|以降|朝|夕|夜|入院|退院|受診|来院|当院|施行))"
 )
@@ -44,7 +45,8 @@ _EVENT = (
     r"|診断|告知|投与|内服|服薬|服用|使用|治療|化学療法|放射線治療|照射|移植|透析|開始|導入|中止|終了|終診"
     r"|増量|減量|変更|挿管|抜管|出生|分娩|出産|産|閉経|月経|破水|接種|曝露|飲酒|食事|食|検査|造影|再発|死亡)"
 )
-_TURN = r"(?:直後|直前|後|前|時|当日|翌日|前日|翌朝|当初|早期|急性期)"
+_TURN = r"(?:直後|直前|前日|前後|後|前|時|当日|翌日|翌朝|当初|早期|急性期)"
+_OTHER_WORD = r"(?!の?痛|間|期間|症候群|遺症)"
 _LATER = rf"(?:(?:第)?{_N}(?:病日目?|日目?|週(?:間|目)?|{_MONTHS}目?|年(?:目)?)(?!間?[前間]))"
 _WHEN = (
     r"(?:本日|今日|明日|明朝|明後日|昨日|一昨日|昨夜|昨晩|昨夕|昨朝|今朝|今夜|今晩|今夕|今回入院時"
@@ -66,7 +68,7 @@ _RULES = (
     # 術後5日目, 発症後3ヶ月, 入院第3病日, 入院2日目, 治療開始後2週間
     rf"(?:{_EVENT}){{1,2}}(?:{_TURN})? ?{_LATER}",
     # 入院時, 発症直後, 化学療法開始前, 術前, 術中
-    rf"(?:{_EVENT}){{1,2}}{_TURN}(?!の?痛|間|期間)|術中(?!所見)",
+    rf"(?:{_EVENT}){{1,2}}{_TURN}{_OTHER_WORD}|術中(?!所見)",
     # 第5病日, POD3, 3日目, 2コース目, 日齢5, 生後3ヶ月, 在胎39週2日, 妊娠32週
     rf"第?{_N}病日|POD ?#?\d{{1,3}}",
     rf"(?<![\d.])第?{_N}(?:日|週|{_MONTHS}|年|回|クール|コース|サイクル)目",
@@ -77,19 +79,31 @@ _RULES = (
     rf"(?<![\d./]){_N}(?:{_TO}{_N})?(?:時間|日間|週間|{_MONTHS}間?|年間|年来|晩|分間)(?!前|後|に\d回|毎|ごと)",
 )
 _TIME = [re.compile(rule) for rule in _RULES]
+# What a procedure is named for: 胃全摘術|後, PCI|施行後3日目, 血液透析|導入後5年, 胃全摘術|中.
+_OF_PROCEDURE = re.compile(
+    rf"(?:施行|実施|{_EVENT}){{0,2}}{_TURN}(?: ?{_LATER}|{_OTHER_WORD}(?![方壁頭腹続発立縦]))"
+    r"|(?:(?<=術)|術)中(?![所止断心])"
+)
 
 
-def find_times(text: str) -> list[Span]:
+def find_times(text: str, procedures: Sequence[Span] = ()) -> list[Span]:
     """Return the time expressions of a normalized text; of two that overlap the earlier or longer.
 
-    >>> text = "3日前から発熱。術後5日目に抜糸、2024年3月5日 10:30に退院。"
-    >>> [text[span.start : span.end] for span in find_times(text)]
-    ['3日前', '術後5日目', '2024年3月5日 10:30']
+    Args:
+        text: Normalized.
+        procedures: What was found by `find_procedures`: a time that is told by one holds it.
+
+    >>> text = "3日前から発熱。術後5日目に抜糸、2024年3月5日 10:30に退院。胃全摘術後である。"
+    >>> [text[span.start : span.end] for span in find_times(text, [Span(36, 40, "procedure")])]
+    ['3日前', '術後5日目', '2024年3月5日 10:30', '胃全摘術後']
     """
-    found = (
+    found = [
         Span(*match.span(), "time")
         for rule in _TIME
         for match in rule.finditer(text)
         if match.end() > match.start()
-    )
-    return without_overlaps(list(found))
+    ]
+    for procedure in procedures:
+        if turn := _OF_PROCEDURE.match(text, procedure.end):
+            found.append(Span(procedure.start, turn.end(), "time"))
+    return without_overlaps(found)

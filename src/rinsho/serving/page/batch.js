@@ -16,12 +16,12 @@ export function setUpBatches(state, texts) {
   }
 
   function statusText() {
-    if (job.problem instanceof SyntaxError) return texts().batchBroken;
     if (job.problem) return problemText(job.problem, state.language, texts());
-    if (job.isStopped) return texts().stopped;
-    if (!job.progress) return "";
+    if (job.hasNoFile) return texts().batchNoFile;
+    const stopped = job.isStopped ? texts().stopped : "";
+    if (!job.progress) return stopped;
     const { n_done: done, n_lines: all, n_failed: failed } = job.progress;
-    return texts().batchDone(done, all, failed);
+    return `${stopped} ${texts().batchDone(done, all, failed)}`.trim();
   }
 
   function show() {
@@ -46,7 +46,12 @@ export function setUpBatches(state, texts) {
 
   async function start() {
     const { files } = get("batch-files");
-    if (job.isWorking || files.length === 0) return;
+    if (job.isWorking) return;
+    job.hasNoFile = files.length === 0;
+    if (job.hasNoFile) {
+      show();
+      return;
+    }
     Object.assign(job, {
       progress: null, results: null, problem: null, isWorking: true, isStopped: false });
     show();
@@ -55,7 +60,7 @@ export function setUpBatches(state, texts) {
       const reply = await send("/v1/batch", { method: "POST", body, type: "application/jsonl" });
       const { id } = await reply.json();
       await watch(id);
-      if (!job.isStopped) job.results = await (await send(`/v1/batch/${id}/results`)).text();
+      job.results = await (await send(`/v1/batch/${id}/results`)).text();
       await send(`/v1/batch/${id}`, { method: "DELETE" });
     } catch (problem) {
       job.problem = problem;

@@ -2,14 +2,14 @@
 // and a file of notes, to go through one after another.
 
 import { notesOf } from "/files.js";
-import { saveFile } from "/server.js";
+import { problemText, saveFile } from "/server.js";
 
 const get = (id) => document.getElementById(id);
 
 /** Wire the list up; `open` shows a note, with spans if it has been checked, and extracts else. */
 export function setUpCorrected(state, texts, open) {
   const checked = new Map(); // by text: a note that is corrected again replaces itself
-  const queue = { notes: [], at: 0, isBroken: false };
+  const queue = { notes: [], at: 0, problem: null };
   let isSaved = true;
 
   // A text field has line feeds alone, and no halves of characters: offsets count those.
@@ -26,7 +26,7 @@ export function setUpCorrected(state, texts, open) {
     get("corrected-save").hidden = checked.size === 0 && !result?.isCorrected;
     get("corrected-count").textContent = checked.size ? texts().correctedCount(checked.size) : "";
     get("corrected-is-kept").hidden = !result?.isChecked;
-    get("queue-place").textContent = queue.isBroken ? texts().batchBroken
+    get("queue-place").textContent = queue.problem ? problemText(queue.problem, state.language, texts())
       : queue.notes.length ? texts().queuePlace(queue.at + 1, queue.notes.length) : "";
     get("queue-moves").hidden = queue.notes.length === 0;
     get("queue-back").disabled = queue.at === 0;
@@ -71,11 +71,11 @@ export function setUpCorrected(state, texts, open) {
   get("queue-back").addEventListener("click", () => go(queue.at - 1));
   get("queue-on").addEventListener("click", () => go(queue.at + 1));
   get("queue-files").addEventListener("change", async () => {
-    queue.isBroken = false;
+    queue.problem = null;
     try {
       queue.notes = (await notesOf(get("queue-files").files)).map(asShown).filter(({ text }) => text);
-    } catch {
-      Object.assign(queue, { notes: [], isBroken: true });
+    } catch (problem) {
+      Object.assign(queue, { notes: [], problem });
     }
     if (queue.notes.length > 0) go(0);
     else show();

@@ -1,6 +1,6 @@
 // The note with its identifiers replaced; what was replaced is marked, and never shown again.
 
-import { post, problemText, saveFile } from "/server.js";
+import { copyText, post, problemText, saveFile } from "/server.js";
 import { utf16Offsets } from "/spans.js";
 
 const get = (id) => document.getElementById(id);
@@ -30,14 +30,22 @@ export function setUpDeidentifying(state, texts) {
     if (done.isWorking) return texts().hiding;
     if (done.problem) return problemText(done.problem, state.language, texts());
     if (!done.result) return "";
-    if (get("note").value !== done.note) return texts().staleHidden;
+    if (isStale()) return texts().staleHidden;
     return texts().hidden(done.result.replacements.length, done.result.flags.length);
+  }
+
+  const isStale = () => done.result !== null && get("note").value !== done.note;
+
+  function showStatus() {
+    get("hidden-status").textContent = statusText();
+    get("hidden-status").classList.toggle("bad", done.problem !== null && !done.isWorking);
+    get("hidden-status").classList.toggle("stale", isStale() && !done.problem && !done.isWorking);
+    get("hidden-text").classList.toggle("stale", isStale());
   }
 
   function show() {
     const { result } = done;
-    get("hidden-status").textContent = statusText();
-    get("hidden-status").classList.toggle("bad", done.problem !== null && !done.isWorking);
+    showStatus();
     get("hidden-actions").hidden = result === null;
     get("hidden-text").classList.toggle("nothing", result === null);
     get("hidden-text").replaceChildren(...(result ? parts(result) : [texts().hiddenEmpty]));
@@ -52,12 +60,12 @@ export function setUpDeidentifying(state, texts) {
 
   async function deidentify() {
     if (done.isWorking) return;
-    const text = get("note").value.toWellFormed();
+    const note = get("note").value;
     Object.assign(done, { isWorking: true, problem: null });
     show();
     try {
-      done.result = await (await post("/v1/deidentify", { text })).json();
-      done.note = get("note").value;
+      const reply = await post("/v1/deidentify", { text: note.toWellFormed() });
+      Object.assign(done, { result: await reply.json(), note });
     } catch (problem) {
       done.problem = problem;
     }
@@ -66,8 +74,10 @@ export function setUpDeidentifying(state, texts) {
   }
 
   get("deidentify").addEventListener("click", deidentify);
-  get("hidden-copy").addEventListener("click", () => navigator.clipboard.writeText(done.result.text));
+  get("hidden-copy").addEventListener("click", () => copyText(
+    get("hidden-copy"), done.result.text, texts));
   get("hidden-save").addEventListener("click", () => saveFile(
     "deidentified.txt", "text/plain", done.result.text));
-  return { show, run: deidentify, forget: () => { done.result = null; done.problem = null; show(); } };
+  const forget = () => { Object.assign(done, { result: null, problem: null }); show(); };
+  return { show, showStatus, run: deidentify, forget };
 }

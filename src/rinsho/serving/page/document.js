@@ -9,9 +9,11 @@ const get = (id) => document.getElementById(id);
 export function setUpQuestions(state, texts) {
   const asked = { result: null, text: "", problem: null, stopper: null, isStopped: false };
 
+  const isStale = () => asked.result !== null && get("note").value.toWellFormed() !== asked.text;
+
   function goTo(quote) {
     const note = get("note");
-    if (note.value !== asked.text) return;
+    if (isStale()) return;
     const offsets = utf16Offsets(asked.text);
     note.focus();
     note.setSelectionRange(offsets[quote.start], offsets[quote.end]);
@@ -43,15 +45,21 @@ export function setUpQuestions(state, texts) {
     if (asked.problem) return problemText(asked.problem, state.language, texts());
     if (asked.isStopped) return texts().stopped;
     if (!asked.result) return "";
+    if (isStale()) return texts().staleAsked;
     if (asked.result.declined) return texts().declined[asked.result.declined];
     return asked.result.quotes.length === 0 ? texts().notFound : texts().quoted;
+  }
+
+  function showStatus() {
+    get("document-status").textContent = statusText();
+    get("document-status").classList.toggle("bad", asked.problem !== null && !asked.stopper);
+    get("document-status").classList.toggle("stale", isStale());
   }
 
   function show() {
     const { result } = asked;
     get("document-model").hidden = !state.server?.chat_model;
-    get("document-status").textContent = statusText();
-    get("document-status").classList.toggle("bad", asked.problem !== null && !asked.stopper);
+    showStatus();
     get("document-quotes").replaceChildren(...(result?.quotes ?? []).map(quoteItem));
     get("document-answer").hidden = !result?.answer.length;
     get("document-answer").replaceChildren(...(result?.answer ?? []).map(sentence));
@@ -82,5 +90,5 @@ export function setUpQuestions(state, texts) {
 
   get("document-form").addEventListener("submit", ask);
   get("document-stop").addEventListener("click", () => asked.stopper?.abort());
-  return { show };
+  return { show, showStatus };
 }

@@ -1,13 +1,16 @@
 // A letter from the notes of one patient: every line says which note and line it is from.
 
-import { post, problemText, saveFile } from "/server.js";
+import { copyText, post, problemText, saveFile } from "/server.js";
 
 const get = (id) => document.getElementById(id);
 const BETWEEN = /^-{3,}(?:\n|$)/m;
 
 /** Wire the screen up; return what redraws it in the page's language. */
 export function setUpDrafting(state, texts) {
-  const made = { draft: null, notes: [], problem: null, stopper: null, isStopped: false };
+  const made = { draft: null, notes: [], from: "", problem: null, stopper: null, isStopped: false };
+
+  const input = () => `${get("draft-form").value}\n${get("draft-notes").value}`;
+  const isStale = () => made.draft !== null && input() !== made.from;
 
   function sourceButton([note, line]) {
     const button = document.createElement("button");
@@ -17,6 +20,7 @@ export function setUpDrafting(state, texts) {
     button.title = texts().source(note, line);
     button.addEventListener("click", () => {
       // The place of the line in the box: whole notes before it, and what separates them.
+      if (isStale()) return;
       const area = get("draft-notes");
       const note0 = made.notes[note - 1];
       const start = note0.start + note0.text.split("\n").slice(0, line - 1).join("\n").length + (line > 1);
@@ -56,13 +60,21 @@ export function setUpDrafting(state, texts) {
   function statusText() {
     if (made.stopper) return texts().drafting;
     if (made.problem) return problemText(made.problem, state.language, texts());
-    return made.isStopped ? texts().stopped : "";
+    if (made.isStopped) return texts().stopped;
+    if (made.hasNoNotes) return texts().noNotes;
+    return isStale() ? texts().staleDraft : "";
+  }
+
+  function showStatus() {
+    get("draft-status").textContent = statusText();
+    get("draft-status").classList.toggle("bad", made.problem !== null && !made.stopper);
+    get("draft-status").classList.toggle("stale", isStale() && !made.problem && !made.stopper);
+    get("draft-sections").classList.toggle("stale", isStale());
   }
 
   function show() {
     get("draft-model").hidden = !state.server?.chat_model;
-    get("draft-status").textContent = statusText();
-    get("draft-status").classList.toggle("bad", made.problem !== null && !made.stopper);
+    showStatus();
     get("drafted").hidden = made.draft === null;
     get("draft-sections").replaceChildren(...(made.draft?.sections ?? []).map(sectionOf));
     get("draft-make").disabled = made.stopper !== null;
@@ -88,11 +100,13 @@ export function setUpDrafting(state, texts) {
   async function draft() {
     if (made.stopper) return;
     const notes = notesOf(get("draft-notes").value.toWellFormed());
-    if (notes.length === 0) {
-      get("draft-status").textContent = texts().noNotes;
+    made.hasNoNotes = notes.length === 0;
+    Object.assign(made, { problem: null, isStopped: false });
+    if (made.hasNoNotes) {
+      show();
       return;
     }
-    Object.assign(made, { draft: null, notes, problem: null, isStopped: false });
+    const from = input();
     made.stopper = new AbortController();
     show();
     try {
@@ -101,7 +115,8 @@ export function setUpDrafting(state, texts) {
         form: get("draft-form").value,
         use_model: get("draft-use-model").checked && Boolean(state.server?.chat_model),
       };
-      made.draft = await (await post("/v1/draft", body, made.stopper.signal)).json();
+      const reply = await post("/v1/draft", body, made.stopper.signal);
+      Object.assign(made, { draft: await reply.json(), notes, from });
     } catch (problem) {
       made.isStopped = problem.name === "AbortError";
       made.problem = made.isStopped ? null : problem;
@@ -112,7 +127,10 @@ export function setUpDrafting(state, texts) {
 
   get("draft-make").addEventListener("click", draft);
   get("draft-stop").addEventListener("click", () => made.stopper?.abort());
-  get("draft-copy").addEventListener("click", () => navigator.clipboard.writeText(made.draft.text));
+  get("draft-notes").addEventListener("input", showStatus);
+  get("draft-form").addEventListener("change", showStatus);
+  get("draft-copy").addEventListener("click", () => copyText(
+    get("draft-copy"), made.draft.text, texts));
   get("draft-save").addEventListener("click", () => saveFile("draft.txt", "text/plain", made.draft.text));
   return { show };
 }

@@ -8,7 +8,7 @@ import { setUpCorrected } from "/corrected.js";
 import { setUpDeidentifying } from "/deidentify.js";
 import { setUpQuestions } from "/document.js";
 import { setUpDrafting } from "/draft.js";
-import { post, problemText, saveFile, send, setKey } from "/server.js";
+import { copyText, post, problemText, saveFile, send, setKey } from "/server.js";
 import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
 import { setUpTabs } from "/tabs.js";
 import { SAMPLE_NOTE, TEXTS } from "/texts.js";
@@ -18,6 +18,7 @@ const note = get("note");
 const state = { language: "ja", server: null, result: null, problem: null, isWorking: false };
 const screens = {}; // the other jobs, each with `show`
 
+const IS_HERE = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
 const texts = () => TEXTS[state.language];
 
 function setLanguage(language) {
@@ -61,6 +62,7 @@ function statusText() {
 function show() {
   const spans = state.result?.spans ?? [];
   get("engine").textContent = engineText();
+  get("local").textContent = IS_HERE ? texts().local : texts().localServer(location.hostname);
   get("version").textContent = state.server?.version ? `rinsho ${state.server.version}` : "";
   get("card-open").hidden = !state.server?.has_card;
   get("legend").ariaLabel = texts().legend;
@@ -129,12 +131,6 @@ function openNote(text, spans) {
   const copies = spans.map((span) => ({ ...span }));
   state.result = { text, spans: copies, answers: [], isChecked: true };
   show();
-}
-
-async function copy() {
-  await navigator.clipboard.writeText(toCsv(state.result.spans));
-  get("copy").textContent = texts().copied;
-  setTimeout(() => { get("copy").textContent = texts().copy; }, 2000);
 }
 
 function save() {
@@ -207,9 +203,14 @@ async function start() {
   get("extract").addEventListener("click", extract);
   get("sample").addEventListener("click", () => setNote(SAMPLE_NOTE));
   get("clear").addEventListener("click", () => setNote(""));
-  get("copy").addEventListener("click", copy);
+  get("copy").addEventListener("click", () => copyText(
+    get("copy"), toCsv(state.result.spans), texts));
   get("save").addEventListener("click", save);
-  note.addEventListener("input", showStatus);
+  note.addEventListener("input", () => {
+    showStatus();
+    screens.deidentifying.showStatus();
+    screens.questions.showStatus();
+  });
   note.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     if (document.body.dataset.openJob === "deidentify") screens.deidentifying.run();

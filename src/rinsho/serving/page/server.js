@@ -1,4 +1,6 @@
-// Talking to the server that the page came from.
+// Talking to the server that the page came from, and handing over what it said.
+
+import { FileProblem } from "/files.js";
 
 /** An error that the server explained, in both languages. */
 export class ServerProblem extends Error {
@@ -32,9 +34,22 @@ export async function send(path, { type = "application/json", ...options } = {})
 
 /** Return what a person reads about a problem. */
 export function problemText(problem, language, texts) {
+  if (problem instanceof FileProblem) return texts[problem.key](problem.place);
   if (!(problem instanceof ServerProblem)) return texts.offline;
   const { code, message, message_ja: japanese } = problem.fields;
   return `${(language === "ja" && japanese) || message} [${code}]`;
+}
+
+/** Put text on the clipboard; the button says for a moment whether that worked. */
+export async function copyText(button, text, texts) {
+  let said = "copied";
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // not allowed, or not over plain HTTP
+    said = "notCopied";
+  }
+  button.textContent = texts()[said];
+  setTimeout(() => { button.textContent = texts()[button.dataset.text]; }, 2000);
 }
 
 /** Hand text over as a file. */
