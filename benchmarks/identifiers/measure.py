@@ -22,9 +22,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from planted import KINDS, Planted, Span, write_documents
+from planted import KINDS, Half, Planted, Span, write_documents
 
 from rinsho.clinical.deidentify_measure import wilson_interval
 from rinsho.text.normalize import normalize_with_offsets
@@ -180,7 +180,7 @@ def _row(kind: str, one: dict[str, float]) -> str:
 def main() -> None:
     """Measure, then print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("texts", choices=("dev", "dev2", "dev3", "dev4", "dev5", "test", "hard"))
+    parser.add_argument("texts", choices=(*get_args(Half), "hard"))
     parser.add_argument("--seed", type=int, default=0, help="another seed plants other values")
     parser.add_argument("--misses", type=int, default=0, help="how many to show; not of test")
     parser.add_argument("--detector", default="rinsho.text.learned_identifiers:find_with_network")

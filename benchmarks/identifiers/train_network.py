@@ -1,9 +1,10 @@
 """Train the network of the learned detector, and write it into the package.
 
-    python benchmarks/identifiers/train_network.py            # the one that comes with rinsho
-    python benchmarks/identifiers/train_network.py --leave-out dev5 --out n.safetensors
+    python benchmarks/identifiers/train_network.py --data DATA    # the one that comes with rinsho
+    python benchmarks/identifiers/train_network.py --data DATA --leave-out dev5 --out n.safetensors
 
-Needs torch. The same texts, seed, processor and version of torch give the same bytes.
+Needs torch and the data folder (`real_text.py`). The same texts, seed, processor and version of
+torch give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from planted import KINDS, Half, Planted
+from real_text import RealText
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -110,7 +112,7 @@ def examples(
             start = random.integers(n)
             ids[start : start + random.integers(2, 6)] = 0  # a word that nobody knows
         seen = signs(written)[:n]
-        for column in (4, 5):
+        for column in (4, 5, 6):
             seen[:, column] *= random.random(n) >= 0.3 * random.random()
         yield ids, seen, *(one[:n] for one in labels)
 
@@ -133,12 +135,12 @@ def _pad(arrays: Sequence[NDArray[np.generic]], fill: int) -> Tensor:
     return torch.from_numpy(padded)
 
 
-def train(halves: Sequence[Half], seed: int = 0) -> tuple[Network, list[str]]:
+def train(halves: Sequence[Half], data: Path, seed: int = 0) -> tuple[Network, list[str]]:
     """Return the trained network and its characters."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     random = np.random.default_rng(seed)
-    text = TrainingText(halves, seed)
+    text = TrainingText(halves, RealText.read(data, seed), seed)
     characters = count_characters(text)
     network = Network(len(characters) + 1)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -190,12 +192,13 @@ def main() -> None:
     """Train, then write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     development = [half for half in get_args(Half) if half != "test"]
-    parser.add_argument("--leave-out", choices=development, help="a set to look at afterwards")
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--leave-out", choices=development, action="append", default=[])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=_OUT)
     settings = parser.parse_args()
-    halves = [half for half in development if half != settings.leave_out]
-    network, characters = train(halves, settings.seed)
+    halves = [half for half in development if half not in settings.leave_out]
+    network, characters = train(halves, settings.data, settings.seed)
     write(network, characters, settings.out)
     print(f"{settings.out}: {settings.out.stat().st_size:,} bytes, {len(characters)} characters")
 

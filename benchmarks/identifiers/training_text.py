@@ -2,8 +2,8 @@
 
 Forms of the development sets, as they stand and with one another's values; labels, joints and
 values of `forms/train/grammar.toml`, joined anew each time; people, diseases and drugs of the
-embedded lists; lines that hold no identifier; placeholders in the place of some. The same sets and
-seed give the same texts.
+embedded lists; lines that hold no identifier; real text and terms (`real_text.py`); placeholders in
+the place of some. The same sets, data and seed give the same texts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from planted import SLOT, Form, Forms, Half, Planted, Span, join, read_forms, render
+from real_text import RealText
 from values import Pools, Values
 
 from rinsho.text.identifiers import PLACEHOLDERS, replace_identifiers
@@ -42,7 +43,7 @@ _ROW_KINDS = (
     *("hospital", "mail", "record_number", "workplace"),
 )
 _ROW_SEPARATORS = (",", "、", "|", "｜", "\t", "  ", "　", " / ", "／", "^", ";", "\n", " ")
-_HYPHENS = "−‐ー–－"
+_HYPHENS = ("−", "‐", "ー", "–", "－", " - ", " ー ", "-\n", "\n-", " ")
 _BEFORE_LABEL = ["本人", "患者", "新", "旧", "仮", "前", "父の", "母の", "当院", "他院", "登録"]
 _BEHIND_LABEL = ("1", "２", "①", "(1)", "（再）", ".", "*", "※", "コード")
 _KATAKANA = (
@@ -61,7 +62,8 @@ _SMALL = {"ャ": "a", "ュ": "u", "ョ": "o"}
 class TrainingText:
     """Draws documents."""
 
-    def __init__(self, halves: Sequence[Half], seed: int = 0) -> None:
+    def __init__(self, halves: Sequence[Half], real: RealText, seed: int = 0) -> None:
+        self._real = real
         self._random = random.Random(f"{'+'.join(halves)}/{seed}")
         self._grammar: dict[str, Any] = tomllib.loads(_GRAMMAR.read_text(encoding="utf-8"))
         self._groups, self._pools, self._carriers = self._merge([read_forms(h) for h in halves])
@@ -79,8 +81,9 @@ class TrainingText:
     def document(self) -> Planted:
         """Return a note, or fields and sentences in any order."""
         draw = self._random
-        if draw.random() < 0.08:
-            return Planted(self._piece_of_note(), ())
+        chance = draw.random()
+        if chance < 0.2:
+            return self._without_identifiers(chance)
         chosen = [self._form() for _ in range(draw.randint(1, 7))]
         fields = [self._render(form) for form in chosen if not form.is_sentence]
         body = [self._render(form) for form in chosen if form.is_sentence]
@@ -92,11 +95,24 @@ class TrainingText:
             body.append(self._distractor() if draw.random() < 0.5 else self._plain())
         if draw.random() < 0.15:
             body.append(Planted(draw.choice(draw.choice(self._notes).splitlines()), ()))
+        for _ in range(draw.randint(0, 5) if draw.random() < 0.6 else 0):
+            (fields if draw.random() < 0.6 else body).append(self._real.line())
+        if draw.random() < 0.15:
+            body.append(self._real.piece())
         if draw.random() < 0.15:
             fields, body = [], fields + body
         draw.shuffle(fields)
         draw.shuffle(body)
         return self._with_placeholders(self._lay_out(fields, body))
+
+    def _without_identifiers(self, chance: float) -> Planted:
+        """Return a piece of a note, of real text, or a list of terms."""
+        if chance < 0.04:
+            return Planted(self._piece_of_note(), ())
+        if chance < 0.16:
+            return self._real.piece()
+        lines = [self._real.line() for _ in range(self._random.randint(3, 12))]
+        return join(lines, self._random.choice(["\n", "\n", "\n", "、", "　", " ", "|"]))
 
     def _lay_out(self, fields: list[Planted], body: list[Planted]) -> Planted:
         draw, carriers = self._random, self._carriers
@@ -181,6 +197,12 @@ class TrainingText:
     def _plain(self) -> Planted:
         """Return a sentence, or a label and its value, without identifiers."""
         draw = self._random
+        if draw.random() < 0.06:  # a label without its value
+            label = draw.choice(draw.choice(draw.choice(list(self._rules.values())))["labels"])
+            return self._fill(label + draw.choice(("", "", "：", ":", "　", "（　　）")))
+        if draw.random() < 0.25:
+            other = draw.choice(self._grammar["others"]["plain"])
+            return self._render(_form_of("address", None, other, True))
         if draw.random() < 0.5:
             return self._fill(draw.choice(self._grammar["sentences"]["plain"]))
         rule, other = draw.choice(self._grammar["plain"]), draw.choice(self._grammar["plain"])

@@ -23,9 +23,9 @@ _NUMBER = (
     rf"(?:{_FREE}|{_GROUPS}|0[5-9]0{_JOINT}?[0-9]{{4}}{_JOINT}?[0-9]{{4}}"
     rf"|0[1-9][0-9]{{8,9}}|\+81[0-9]{{9,10}})"
 )
-_BOXED = r"0(?:[ |]{1,2}[0-9]){9,10}"  # one digit a box
+_BOXED = rf"0(?:[ |]{{1,2}}(?:{DASH}[ |]{{1,2}})?[0-9]){{9,10}}"  # one digit a box
 _LOCAL = rf"[0-9]{{2,4}}{_JOINT}[0-9]{{4}}番?"
-_SLASHED = r"0[0-9]{1,3}/[0-9]{1,4}/[0-9]{4}"
+_SLASHED = r"0[0-9]{1,3}(?P<bar>[/|→])[0-9]{1,4}(?P=bar)[0-9]{4}"
 _FOREIGN = rf"\+[1-9][0-9]{{0,2}}(?:[ ]?{DASH}?[ ]?[0-9]{{2,4}}){{2,4}}"
 _SPOKEN = "(?:の、?|、の?)"  # 080の1234、5678
 _MOBILE_SPOKEN = rf"0[5-9]0{_SPOKEN}[0-9]{{4}}{_SPOKEN}[0-9]{{4}}"
@@ -43,7 +43,7 @@ _PHONE_CUES = (
     " Mobile mobile Cell cell 自宅 実家 緊急時 緊急 ケータイ ｹｰﾀｲ スマホ ｽﾏﾎ 代表 telecom value home work"
     " mobile_phone phoneNumber phone_number PhoneNumber telephone Telephone T F M でんわ 電 固定 自宅電話"
     " 呼出 呼び出し 転送 Emergency emergency 国外連絡先 問合せ先 問い合わせ先 問合先 お問合せ お問い合わせ 連絡用 日中 夜間 時間外 職場 勤務先"
-    " デンワ テレフォン contact Contact tel_no telNo 折り返し 折返し コールバック"
+    " PHS デンワ テレフォン contact Contact tel_no telNo 折り返し 折返し コールバック"
 )
 _LABEL_REST = (
     r"(?:番 ?号|電 ?話|先|No[.]?|NO[.]?|携帯|自宅|勤務先|職場|[/・&､、][ ]?(?:FAX|TEL|電話|携帯)|[.]|[①-⑩0-9](?=[ :]))"
@@ -51,11 +51,11 @@ _LABEL_REST = (
 )
 _CUED_PHONE = (
     rf"{_LABEL_REST}(?:\((?![0+])[^()\0\n]{{1,12}}\))?{GAP}(?:\((?![0+]))?(?:tel:|TEL:|Tel:)?"
-    rf"(?P<value>{_NUMBER}|{_MOBILE_SPOKEN}|{_WAVED}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
+    rf"(?P<value>{_NUMBER}|{_MOBILE_SPOKEN}|{_WAVED}|{_LOCAL}|{_BOXED}|{_SLASHED}|{_FOREIGN}|{_IN_KANJI}|81(?:{DASH}[0-9]{{1,4}}){{3}})(?![0-9])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 # A dialogue: the words of the question stand between the cue and the number.
 _ASKED = rf"番号[はを][^\n\0]{{0,24}}?(?P<value>{_MOBILE_SPOKEN}|{_LOCAL}|{_NUMBER})(?![0-9])(?!{DASH}[0-9])(?=[ ]?(?:です|だ|で|に|」|、|。|$))"
-_EXTENSION_CUES = "内線 PHS phs Phs ピッチ ポケベル ext Ext EXT (内)"
+_EXTENSION_CUES = "内線 PHS phs Phs ピッチ ポケベル ext Ext EXT (内) (内"
 _EXTENSION = (
     rf"(?:番号|No|ension)?[.]?{GAP}(?P<value>[0-9]{{3,6}}(?:{DASH}[0-9]{{3,5}})?)"
     rf"(?![0-9.])(?!{DASH}[0-9])"
@@ -105,7 +105,7 @@ def _is_cued_phone(value: str) -> bool:
 
 # ---------------------------------------------------------------------------- postal code
 
-_CODE = rf"[0-9]{{3}}[ ]?(?:{DASH}|[ ・_の])[ ]?[0-9]{{4}}"
+_CODE = rf"[0-9]{{3}}[ ]?(?:{DASH}\n?|\n{DASH}|[ ・_の./|~〜～])[ ]?[0-9]{{4}}"
 _BOXES = (  # one digit a box
     rf"[0-9](?:[ |]{{1,3}}[0-9]){{2}}[ |]{{0,3}}(?:{DASH}|の)?[ |]{{0,3}}[0-9](?:[ |]{{1,3}}[0-9]){{3}}"
 )

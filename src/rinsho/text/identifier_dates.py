@@ -27,7 +27,7 @@ _YEAR = (
     rf"(?:{_WEST}|{_ERA}[ ]{{0,3}}(?:{_N}|{_K})|{_SHORT_ERA}[ ]?(?:{_N}|元)|[一二][〇八九"
     rf"][{KANJI_DIGITS[:10]}]{{2}})"
 )
-_SEPARATOR = rf"[ ]?(?:[./・]|{DASH})[ ]?"
+_SEPARATOR = rf"[ ]?(?:[./・_]|{DASH})[ ]?"
 _END = r"(?![0-9])"
 _DAY = rf"(?:[ ]{{0,3}}(?:{_N}|{_K})[ ]{{0,3}}日)"
 _WRITTEN = (
@@ -42,7 +42,7 @@ _YEAR_MONTH = (
 _MONTHS = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[A-Za-z]{0,6}[.]?"
 _ENGLISH = (
     rf"{_MONTHS}[ ]?{_N}(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{{2}}{_END}"
-    rf"|{_N}/{_MONTHS}/[0-9]{{2,4}}{_END}"
+    rf"|{_N}/{_MONTHS}/[0-9]{{2,4}}{_END}|{_N}-{_MONTHS}-[0-9]{{2}}{_END}"
     rf"|{_N}(?:st|nd|rd|th)?(?:[ ]of)?[ -]?{_MONTHS},?[ -]?(?:19|20)[0-9]{{2}}{_END}"
     rf"|(?:19|20)[0-9]{{2}}[ -]{_MONTHS}[ -]{_N}{_END}"
 )
@@ -53,6 +53,7 @@ _EIGHT = rf"(?:18|19|20)[0-9]{{2}}{_MONTH_DAY_DIGITS}(?=(?:T?{_CLOCK})?(?![0-9])
 _SEVEN = rf"[1-9][ ]?-?[0-6][0-9]{_MONTH_DAY_DIGITS}(?![0-9])"  # 3500304: Showa 50
 _SIX = rf"[MTSHRmtshr][ ]?[0-9]{{2}}{_MONTH_DAY_DIGITS}(?![0-9])"
 _SPACED = r"(?:18|19|20)[0-9]{2}[ ](?:0?[1-9]|1[0-2])[ ](?:[12][0-9]|3[01]|0?[1-9])(?![0-9])"
+_BOXED = r"[12](?:[ |]{1,2}[0-9]){7}(?![0-9])"  # one digit a box
 _FULL = f"(?:{_WRITTEN}|{_FIGURES})"
 
 _MONTH_DAY = rf"(?:{_N}[ ]?月[ ]?{_N}[ ]?日|{_K}月{_K}日)(?!間|分|後の)"
@@ -107,6 +108,8 @@ def is_day(value: str) -> bool:
     >>> [is_day(value) for value in ("R6.1.3", "3 Sep 2020", "1/45", "19500304", "2024年13月")]
     [True, True, False, True, False]
     """
+    if re.fullmatch(_BOXED, value):
+        return True
     figures = [int(n) for n in re.findall("[0-9]+", re.sub(r"\([^)]*\)", "", value))]
     if re.search(r"(?:[一二三四五六七八九十〇]|元)[ ]?年", value):
         figures.insert(0, 1)  # a year in kanji
@@ -181,6 +184,9 @@ _birth_words = [
     "誕生日",
     "出生日",
     "出生年月日",
+    "出生日時",
+    "出生年月日時",
+    "生年\n月日",
     "生年",
     "DOB",
     "dob",
@@ -214,6 +220,8 @@ _birth_words = [
     "年月日(生",
     "Born",
     "born",
+    "Born on",
+    "born on",
     "BORN",
     "BD",
     "B.D.",
@@ -222,6 +230,7 @@ _birth_words = [
     "生誕日",
     "誕生年月日",
     "バースデー",
+    "バースデイ",
     "ご生年月日",
     "生日",
     "birthTime出生年月",
@@ -254,21 +263,23 @@ _birth_words += [
 ]
 _BIRTH_YEAR = rf"(?:{_WEST}|{_ERA}[ ]?(?:{_N}|{_K}))[ ]?年"
 _ANY_BIRTH = (
-    rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}"
+    rf"(?:{_FULL}|{_DAY_FIRST}|{_ENGLISH}|{_YEAR_MONTH}|{_EIGHT}|{_SPACED}|{_SEVEN}|{_SIX}|{_BOXED}"
     rf"|['’]?[0-9]{{2}}(?P<v>[./-])[0-9]{{1,2}}(?P=v)[0-9]{{1,2}}(?![0-9/])"
     rf"|(?:[1-9][ .:・-]{{1,3}})?[0-9]{{1,2}}[ ]{{0,3}}年[ ]{{0,3}}{_N}[ ]{{0,3}}月[ ]{{0,3}}{_N}[ ]{{0,3}}日"
-    rf"|(?:{_WEST}|{_ERA}[ ]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./-]{_N}[ ./-]{_N}(?![0-9])"
-    rf"|{_MONTH_DAY}|{_BIRTH_YEAR}|[1-9]-[0-9]{{2}}[.-][0-9]{{2}}[.-][0-9]{{2}}|{_SLASH})"
+    rf"|(?:{_WEST}|{_ERA}[ |]?{_N}|{_SHORT_ERA}[ ]?{_N})[ ./|-]{_N}[ ./|-]{_N}(?![0-9])"
+    rf"|{_MONTH_DAY}|{_BIRTH_YEAR}|[1-9]-?[0-9]{{2}}[.-][0-9]{{2}}[.-][0-9]{{2}}|{_SLASH})"
 )
+_CHOICE = r"[0-9]?[.:]?[○◯(□■☑☐✓レ]?(?:明治?|大正?|昭和?|平成?|令和?|西暦|[MTSHR㊐㊞])[)○◯]?"
 _ERA_CHOICE = (  # 明・大・昭・平, 1.明治 2.大正 3.昭和, with a ring around one
-    r"(?:[(\[]?(?:[0-9]?[.:]?[○◯(□■☑☐✓レ]?(?:明治?|大正?|昭和?|平成?|令和?|西暦|[MTSHR㊐㊞])[)○◯]?[・･/、, ]{1,2}){2,5}"
-    r"(?:[0-9]?[.:]?[○◯(□■☑☐✓レ]?(?:明治?|大正?|昭和?|平成?|令和?|[MTSHR])[)○◯]?)?[)\]]?[ ]?)?"
+    rf"(?:[(\[]?(?:(?:{_CHOICE}[・･/、, ]{{1,3}}){{2,5}}(?:{_CHOICE})?"
+    rf"|{_CHOICE}[ ]?[・･/、,][ ]?{_CHOICE})[)\]]?[ ]?)?"
 )
 _BEFORE_BORN = re.compile(
-    rf"(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_MONTH_DAY}|{_BIRTH_YEAR})(?=[ ]?(?:"
-    rf"\([^()\0\n]{{1,12}}\))?(?:[、に]?(?:第[0-9一二三四]子|[0-9]{{3,4}}g|[0-9]{{1,2}}時[0-9]{{0,2}}分?)?(?:として|で|に)|が)?[ ]?\Z)"
+    rf"(?:{_FULL}|{_DAY_FIRST}|{_YEAR_MONTH}|{_N}年{_N}月{_N}日|{_MONTH_DAY}|{_BIRTH_YEAR})(?=[ ]?(?:"
+    rf"\([^()\0\n]{{1,12}}\))?(?:[、に]?(?:第[0-9一二三四]子|[0-9]{{3,4}}g|[0-9]{{1,2}}時[0-9]{{0,2}}分?)?(?:として|で|に)|が)?[ ]?\Z"
+    rf"|[、に ][^。\n\0]{{1,24}}(?:として|で|て)\Z)"
 )
-_BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]|[ ]{1,3}年))|出生|誕生")
+_BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]|[ ]{1,3}年))|出生|誕生|うまれ")
 
 
 def _born(text: str, place: int) -> tuple[int, int] | None:
@@ -276,10 +287,12 @@ def _born(text: str, place: int) -> tuple[int, int] | None:
     if _BORN.match(text, place) is None:
         return None
     is_beside = text[place - 1] not in "がでに"
-    for match in _BEFORE_BORN.finditer(text, max(0, place - 36), place):
-        if not is_beside and "日" not in match[0]:
+    for match in _BEFORE_BORN.finditer(text, max(0, place - 48), place):
+        if text[place] != "出" and (
+            match.end() + 8 < place or (not is_beside and "日" not in match[0])
+        ):
             continue  # 1943年に誕生した: as often a company
-        if match.end() + 14 >= place and is_day(match[0]):
+        if match.end() + 28 >= place and is_day(match[0]):
             return match.span()
     return None
 
@@ -296,7 +309,7 @@ _CUED_DATE_WORDS = (
 
 _IN_FIGURES = (
     rf"{_EIGHT}|(?:19|20)[0-9]{{2}}[./-](?:0?[1-9]|1[0-2])(?![0-9./-])|[0-9]{{2}}[-.][0-9]{{1,2}}[-.][0-9]{{1,2}}(?![0-9.-])|{_SLASH}"
-    r"|[MTSHR][0-9]{6}(?![0-9])"
+    rf"|[MTSHR][0-9]{{6}}(?![0-9])|[0-9]{{2}}{_MONTH_DAY_DIGITS}(?![0-9A-Za-z.-])"
 )
 _BEFORE_AGE = re.compile(rf"(?P<value>{_FULL})[ ]?[(、,/|\t ]{{1,3}}満?[0-9]{{1,3}}[ ]?\Z")
 _AFTER_AGE = re.compile("[歳才](?!時|で|に|の時|頃|ごろ|から|より|まで|の頃|未満|以)")
@@ -322,7 +335,7 @@ def _before_age_or_sex(text: str, place: int) -> tuple[int, int] | None:
 DATE_RULES = (
     Rule(
         "birth_date",
-        (Begin("歳才", "", "", DIGITS + " "), Begin("男女MF", "", "", " ,、/|\t")),
+        (Begin("歳才", "", "", DIGITS + " "), Begin("男女MF", "", "", " ,、/|\t\n(")),
         _before_age_or_sex,
         6,
     ),
@@ -336,14 +349,28 @@ DATE_RULES = (
     ),
     cued(
         "birth_date",
-        ["生 ", "生)", "(生", "生:", "b. "],
+        ["生 ", "生)", "(生", "生:", "b."],
         rf"[ :)\]]{{0,3}}(?P<value>{_FULL})",
         is_day,
         priority=3,
         before=r"(?<![一-龠ぁ-んァ-ヶA-Za-z])",
         has_digit=True,
     ),
-    Rule("birth_date", (Begin("生出誕", "", "", "日年月) 0123456789がでてに"),), _born, 3),
+    Rule(
+        "birth_date",
+        (Begin("生", "12明大昭平令MTSHR"),),
+        finder(rf"(?<![一-龠ぁ-んァ-ヶA-Za-z])生(?P<value>{_FULL})", is_day),
+        3,
+    ),
+    Rule(
+        "birth_date",
+        (Begin(",", "12", ","),),
+        finder(
+            rf"(?<=[一-龠ぁ-んァ-ヶ]),[12],(?P<value>{_FULL}|{_EIGHT}|{_SIX})(?=,|\n|$)", is_day
+        ),
+        6,
+    ),
+    Rule("birth_date", (Begin("生出誕う", "", "", "日年月) 0123456789がでてに"),), _born, 3),
     Rule("date", (Begin(DIGITS), Begin("'’", DIGITS)), _NUMBERED, 7),
     Rule(
         "date",

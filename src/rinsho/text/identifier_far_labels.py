@@ -61,7 +61,9 @@ def _number_at(text: str, place: int) -> tuple[int, int, IdentifierKind] | None:
     return (token.start(), token.end(), kind) if kind else None
 
 
-_KEY = re.compile(r"(?<![A-Za-z])([A-Za-z][A-Za-z_.-]{1,40})[\"']?[ ]?[:=>][ ]?[\"'\[]{0,2}\Z")
+_KEY = re.compile(
+    r"(?<![A-Za-z])([A-Za-z][A-Za-z_.-]{1,40}[0-9]?)[\"']?[ ]?[:=>][ ]?[\"'\[]{0,2}\Z"
+)
 _INSURER = re.compile(
     r"(?:保険者|被保険|保番|被保番|公費|公[1-4①-④]|負担者|受給者|後期高?齢?|国保|社保|協会けんぽ|健保|共済|医療証|保険証|資格確認書"
     r"|高齢受給|限度額|組合員|加入者)(?:[^0-9\0。;]|(?<![0-9])[0-9]{1,2}(?=[,.)桁文])){0,14}\Z"
@@ -136,7 +138,7 @@ _TWELVE = re.compile(
 )
 _TELLING = re.compile(
     r"(?P<license_number>免許|めんきょ|メンキョ|運転経歴|[Ll]icen[cs]e|LICEN[CS]E)"
-    r"|(?P<my_number>マイナ(?!保険証)|個人番号|個人識別|共通番号|通知カード|[Mm][Yy][ _]?N(?:o\b|umber|UMBER)|my_n|kojin|[Ii]ndividual)"
+    r"|(?P<my_number>マイナ(?!保険証)|個人番号|個人識別|共通番号|通知カード|(?i:my[ _]?n(?:o\b|umber))|my_n|kojin|[Ii]ndividual)"
     r"|患者|カルテ|検体|受付|整理|伝票|ロット|シリアル|製造|UDI|口座|アクセッション|オーダ|保険|受給|公費|電話|TEL|携帯|登録番号|診察券|予約|製番|機番|ID"
 )
 _LICENSE_BEHIND = re.compile(r"(?:号の?|の|号?[ ]?\()(?:普通)?(?:自動車)?(?:運転)?免許")

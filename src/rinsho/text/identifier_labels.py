@@ -23,7 +23,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     ("device_number", "model/?serial"),
     (
         None,
-        "郵便|zip|postal|postcode|tel|phone|contact|mobile|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot|法人番号|口径",
+        "郵便|zip|postal|postcode|tel|phone|contact|mobile|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot(?!機|酸)|法人番号|口径",
     ),
     (
         None,
@@ -39,7 +39,7 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|振替|抗体番号|クローン"
         "|歳入|歳出|決議|法案|条番号|枝番号(?=を)|商業|国際標準|カラム|レコードid|文書番号体系|フォーム",
     ),
-    ("passport_number", "旅券|^pass|^pp(?:no)?$|パスポート|passport|渡航文書|traveldoc"),
+    ("passport_number", "旅券|^pass|^ppt?(?:no|n|#)?$|パスポート|passport|渡航文書|traveldoc"),
     (
         "license_number",
         "免許|めんきょ|メンキョ|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
@@ -58,16 +58,16 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     ),
     (
         "insurance_number",
-        "保険|健保|国保|社保|被保|受給者|受給資格|公費|負担者|共済|組合員|加入者|資格確認|資格者証|医療証"
+        "保険|介保|健保|国保|社保|被保|受給者|受給資格|公費|負担者|共済|組合員|加入者|資格確認|資格者証|医療証"
         "|後期高齢|生活保護|労災|insur|policy|subscriber|beneficiary|けんぽ|限度額|自立支援|特定疾患|難病"
-        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢|広域連合|市町村番号|保番|hihoken|kouhi|kohi|jukyu",
+        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢|広域連合|市町村番号|保番|^symbol$|hihoken|kouhi|kohi|jukyu",
     ),
 )
 _KINDS = tuple((kind, re.compile(words)) for kind, words in _LABELS_OF_KINDS)
 _NO_SIGN = re.compile(r"[ _.'’の御お-]")
 # Latin labels of persons: a number of anything else (concept_id, Grant No) has such heads too.
 _LATIN_PERSON = re.compile(
-    "patient|(?:^|[^a-z])pt|chart|medical|record|mrn|hospital|case|sample|specimen|accession|order|visit"
+    "patient|(?:^|[^a-z])pt|^acc#|chart|medical|record|mrn|hospital|case|sample|specimen|accession|order|visit"
     "|encounter|admission|subject|study|person|donor|registration|registry|unit|account|karte|recipient"
     "|participant|enrol|screening|reference|^pid|emr|ehr|kanja|hosp|karute|shinryo|claim|invoice|receipt|bill|ticket|queue|staff|employee|episode|referral|barcode|inpatient|outpatient|clinic|health"
 )
@@ -83,11 +83,11 @@ _HEADS = (
     "ウンテンメンキョショウ うんてんめんきょしょう シリアル ｼﾘｱﾙ ロット ﾛｯﾄ バッチ "
     "マイナンバー マイナ マイナンバーカード マイナカード 通知カード "
     "保険証 被保険者証 保険者 国保 社保 健保 けんぽ 後期高齢者 介護保険 共済 医療保険 健康保険 "
-    "公費 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者"
+    "受給資格証 受給資格者証 手帳 公費 精神通院 更生医療 育成医療 小慢 受給者証 医療証 医療券 資格確認書 福祉医療 受給者"
 )
 _LATIN_HEADS = (
     "MRN mrn Mrn M.R.N. Visit# Order# Case# Patient# Pt# Acc# Account# pid= PID UDI UDI-DI UDI-PI GS1 GS1-128 GTIN IMEI S/N SN S.N. SER LOT Lot lot Batch Serial Passport "
-    "License Licence licence DL Number Num Chart Karte IDNo PATID PatID S/No Pass Symbol Chart Insurance Accession carrierHRF udiCarrier "
+    "Passport# PP# PPT License Licence licence DL Number Num Chart Karte IDNo PATID PatID S/No Pass Symbol Chart Insurance Accession carrierHRF udiCarrier "
     "deviceIdentifier lotNumber serialNumber medicalRecordNumber"
 )
 
@@ -151,6 +151,8 @@ def _start(text: str, place: int) -> int:
             start -= 2
         else:
             break
+    if text[start - 1 : start].isdigit() or text[start - 1 : start] == "\0":
+        start += text[start] in "がでとに"  # 記号が123で番号が4567
     while start < place and text[start] in "・-/.#":
         start += 1
     return start
@@ -168,6 +170,7 @@ def _is_one_label(text: str, start: int) -> bool:
     return before not in _END_OF_LABEL and before >= "一" and is_alone
 
 
+_SERIALS = frozenset(("SN", "S/N", "S.N."))
 _READ_ON = frozenset("番記枝")  # a head that says nothing alone: the words before it do
 _N_NEAR = 10
 _N_CONTEXT = 40  # characters before a bare 番号 where a card or a license stands
@@ -186,6 +189,8 @@ def kind_of_label(text: str, place: int, end: int) -> IdentifierKind | None:
     >>> kind_of_label("出動番号", 2, 4)
     'record_number'
     """
+    if text[place:end] in _SERIALS:  # whatever stands before it: 23mm SN
+        return "device_number"
     start = _start(text, place)
     if text[start - 2 : start] == "</":  # the end of an element
         return None
@@ -233,13 +238,16 @@ def _kind(label: str) -> str:
     plain = _NO_SIGN.sub("", label).lower()
     if plain in ("番号", "番", "№", "ナンバー", "番号no"):
         return "?"
-    if plain in ("管理番号", "登録番号", "識別番号"):
+    if plain in ("管理番号", "登録番号", "識別番号", "管理no", "管理no."):
         return "??"
     if plain in ("#", "no"):
         return ""
     for kind, words in _KINDS:
         if words.search(plain):
             return kind or ""
+    last = label.rsplit(" ", 1)[-1]
+    if last != label and _kind(last) == "passport_number":
+        return "passport_number"
     if label[-1:].isascii() and label[0].isascii() and "№" not in label:
         is_plain = plain in ("id", "idno", "patid") or plain.endswith(("no", "number"))
         return "record_number" if is_plain or _LATIN_PERSON.search(plain) else ""

@@ -8,9 +8,11 @@ import re
 from rinsho.text.identifier_anchors import Begin, Find, Rule, begins, finder, first_of
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_name_reading import is_roman_name, read_name
+from rinsho.text.identifier_patterns import DASH
 from rinsho.text.identifier_surnames import is_kana_surname, is_surname
 
 _DIGITS = "0123456789"
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORD = r"[一-龠々〆ヶ﨑髙ぁ-んァ-ヶーA-Za-z'-]"
 _BEFORE_CARET = re.compile(rf"(?<![^\s|~=:\[\"'(>,])(?P<family>{_WORD}{{1,16}})\Z")
 _GROUP = rf"{_WORD}{{1,16}}\^{_WORD}{{1,16}}"
@@ -78,7 +80,7 @@ _ONE_KANJI = re.compile('[一-龠](?=[<"])')
 
 # ---------------------------------------------------------------------- fields of HL7 version 2
 
-_SEGMENT = re.compile(r"(?:PID|NK1|PV1|IN1|GT1|MRG|ORC|OBR|PD1|ROL|STF)\|")
+_SEGMENT = re.compile(r"(?:PID|NK1|PV1|IN1|GT1|MRG|ORC|OBR|PD1|ROL|STF|SPM)\|")
 _N_SEGMENT = 500  # characters of a segment that are read back
 # Fields of each segment that hold a kind; a field's number as in the standard, from 1.
 _FIELDS: dict[IdentifierKind, dict[str, frozenset[int]]] = {
@@ -88,6 +90,7 @@ _FIELDS: dict[IdentifierKind, dict[str, frozenset[int]]] = {
         "MRG": frozenset((1, 3, 5)),
         "ORC": frozenset((2, 3)),
         "OBR": frozenset((2, 3)),
+        "SPM": frozenset((2, 3)),
     },
     "insurance_number": {"IN1": frozenset((3, 8, 10, 36, 49)), "PID": frozenset((19,))},
     "birth_date": {"PID": frozenset((7,)), "NK1": frozenset((16,)), "IN1": frozenset((18,))},
@@ -128,10 +131,11 @@ _VALUES: dict[IdentifierKind, re.Pattern[str]] = {
     "insurance_number": re.compile(r"(?=[^|^~]{0,12}[0-9])[0-9A-Za-z一-龠・-]{4,24}"),
     "birth_date": re.compile(r"(?:18|19|20)[0-9]{2}[-/]?[0-9]{2}[-/]?[0-9]{2}"),
     "phone": re.compile(r"(?=[^|^~]{9})[0-9()+ -]{9,18}"),
-    "postal_code": re.compile(r"〒?(?P<value>[0-9]{3}-?[0-9]{4})"),
+    "postal_code": re.compile(rf"〒?(?P<value>[0-9]{{3}}{DASH}?[0-9]{{4}})"),
     "address": re.compile(
         r"(?=[^|^~]{0,40}[都道府県市区町村郡0-9])(?![0-9]{3}-?[0-9]{4}[ ]?[|^~\n])(?:〒?[0-9]{3}-[0-9]{4}[ ]?)?"
-        r"(?=[^|^~\n]{0,40}[一-龠A-Za-z]{2})(?!JPN|JP\b|[HB](?:[|^~ ]|$))(?P<value>(?:(?! [|/ ]|  )[^|^~\n\0&\t/、;｜]){2,80})"
+        r"(?=[^|^~\n]{0,40}[一-龠A-Za-z]{2})(?!JPN|JP\b|[HB](?:[|^~ ]|$))(?P<value>(?:(?! [|/ ]|  )[^|^~\n\0&\t/、;｜]){2,80}"
+        r"(?:\^{1,3}[一-龠ぁ-んァ-ヶ]{1,12}[都道府県市区町村郡])*)"
     ),
     "name": re.compile(rf"{_LETTERS}{{1,16}}(?:[ ^]{_LETTERS}{{1,16}})?"),
     "workplace": re.compile(r"(?=[^|^~]{0,20}[一-龠ァ-ヶA-Za-z])[^|^~\n\0]{2,40}"),
@@ -251,7 +255,7 @@ _TAGGED_KINDS: tuple[IdentifierKind, ...] = (
     ),
 )
 _TAGGED = re.compile(
-    r"\((?P<tag>00[0-9]{2},[ ]?[0-9]{4})\)[ ]{0,3}(?:[A-Z][A-Za-z']{1,24}(?:[ ][A-Z][A-Za-z']{1,20}){0,3}[ ]?)?(?:[A-Z]{2}[ ]{0,2})?[:=]?[ ]?"
+    r"\((?P<tag>00[0-9]{2},[ ]?[0-9]{4})\)[ ]{0,3}(?:[A-Z]{2}[ ]{1,2})?(?:[A-Z][A-Za-z']{1,24}(?:[ ][A-Z][A-Za-z']{1,20}){0,3}(?![0-9A-Za-z^])[ ]?)?(?:[A-Z]{2}(?:[ ]{1,2}|(?=[\[\"'])))?[:=]?[ ]?"
     r"[\[\"']?(?P<value>[^\]\"'\n\0]{2,64}?)(?=[\]\"'\n]|[ ]{2}|$)"
 )
 
@@ -271,18 +275,24 @@ def _tagged(kind: IdentifierKind) -> Find:
 _IN_MESSAGE = (Begin("|"), Begin("^", "", "", ""), Begin("~"))
 _MESSAGE_PHONE = finder(r"(?:PH|CP|FX)\^{1,12}(?P<value>[0-9(+][0-9()-]{8,16})(?![0-9])")
 _MESSAGE_POSTAL = finder(r"\^(?P<value>[0-9]{3}-?[0-9]{4})(?=\^(?:JPN|JP)?\^?)")
+_TYPED: dict[IdentifierKind, Find] = {  # AB1234567^^^JPN^PPN: the type of a number behind it
+    "passport_number": finder(r"[|^~](?P<value>[A-Z]{1,2}[0-9]{6,9})\^[^|~\n\0]{0,24}?\bPPN\b"),
+    "license_number": finder(r"[|^~](?P<value>[0-9]{10,12})\^[^|~\n\0]{0,24}?\bDL\b"),
+}
 _EXTENSION = finder(r"<id[ ][^<>\n]{0,60}?extension=\"(?P<value>[0-9A-Za-z-]{3,24})\"")
 _IDENTIFIER = finder(
     r"[\"<]identifiers?[\">][^\0]{0,160}?[\"< ]value[\"]?[ ]?[:=>][ ]?\"?"
     r"(?P<value>(?=[A-Za-z-]{0,8}[0-9])[0-9A-Za-z-]{3,24})(?=[\"<])"
 )
 _REFERENCE = finder(
-    r"(?:Patient|Encounter|Practitioner)/(?P<value>(?=[A-Za-z-]{0,12}[0-9])[0-9A-Za-z-]{3,36})"
+    r"(?:[Pp]atients?|Encounter|Practitioner)/(?P<value>(?=[A-Za-z-]{0,12}[0-9])[0-9A-Za-z-]{3,36})"
     r"(?![0-9A-Za-z])"
 )
 _FINDS: dict[IdentifierKind, tuple[tuple[Begin, ...], Find]] = {
     "record_number": (
-        begins(["<id ", "<id\t", '"identif', "<identif", "Patient/", "Encount", "Practit"]),
+        begins(
+            ["<id ", "<id\t", '"identif', "<identif", "Patient", "patient", "Encount", "Practit"]
+        ),
         first_of(_component("record_number"), _EXTENSION, _IDENTIFIER, _REFERENCE),
     ),
     "phone": (begins(["PH^", "CP^", "FX^"]), first_of(_component("phone"), _MESSAGE_PHONE)),
@@ -302,5 +312,12 @@ MESSAGE_RULES = (
         for kind in _FIELDS
         for more, find in [_FINDS.get(kind, ((), _component(kind)))]
     ),
+    Rule(
+        "passport_number",
+        (Begin("|^~", _CAPITALS, _CAPITALS + _DIGITS),),
+        _TYPED["passport_number"],
+        0,
+    ),
+    Rule("license_number", (Begin("|^~", _DIGITS, _DIGITS),), _TYPED["license_number"], 0),
     *(Rule(kind, (Begin("(", "0", "0"),), _tagged(kind), 1) for kind in _TAGGED_KINDS),
 )

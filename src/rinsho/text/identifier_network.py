@@ -1,6 +1,7 @@
 """A small network of dilated convolutions over characters: which of them belong to an identifier.
 
-Trained by `benchmarks/identifiers/train_network.py`, on invented text alone; read here with numpy.
+Trained by `benchmarks/identifiers/train_network.py`: on invented identifiers, and on real text and
+terms in which hardly anybody is named, as what is none. Read here with numpy.
 """
 
 from __future__ import annotations

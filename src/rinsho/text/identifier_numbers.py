@@ -25,10 +25,9 @@ def _digits(value: str) -> str:
 # ----------------------------------------------------------------------- values by their kind
 
 SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|の])[ ]?|[ ]{{1,3}}|)"
-_KANJI_FOUR = "[〇一二三四五六七八九]{4}"
-_TWELVE = (  # in any groups
-    rf"(?:[0-9](?:{SPLIT}[0-9]){{11}}|{_KANJI_FOUR}(?:[ 、の-]?{_KANJI_FOUR}){{2}})"
-)
+_ANY_SPLIT = rf"(?:[ ]?(?:{DASH}|[.・/|の_、,:\n])[ ]?|[ ]{{1,3}}|)"  # beside a label
+_DIGIT_OR_KANJI = "[0-9〇零一二三四五六七八九]"
+_TWELVE = rf"{_DIGIT_OR_KANJI}(?:{_ANY_SPLIT}{_DIGIT_OR_KANJI}){{11}}"  # in any groups
 _EVEN_TWELVE = (  # without a label: in groups alike, as nobody writes four measurements
     rf"(?:[0-9]{{12}}|[0-9]{{4}}(?P<s>{SPLIT})[0-9]{{4}}(?P=s)[0-9]{{4}}"
     rf"|[0-9]{{6}}{SPLIT}[0-9]{{6}}|[0-9](?:[ |][0-9]){{11}})"
@@ -38,11 +37,11 @@ _LICENSE = (
     rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠ぁ-んァ-ヶ]{{1,4}}[医薬歯][ ]?[0-9]{{4,6}}"
     rf"|[A-Z]{{1,3}}{DASH}?[0-9]{{4,10}}|[0-9]{{2,4}}{DASH}[0-9]{{2,8}}(?:{DASH}[0-9]{{1,6}})?"
 )
-_PASSPORT = rf"(?i:[A-Z]{{2}}){SPLIT}[0-9](?:{SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
+_PASSPORT = rf"(?i:[A-Z]{_ANY_SPLIT}[A-Z]){_ANY_SPLIT}[0-9](?:{_ANY_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
 
 _SYMBOL = r"[A-Za-z一-龠ァ-ヶぁ-んー]{1,8}[ ]?"
 _NO_SYMBOL = r"(?!(?:法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
-_JOINT = rf"(?:[ ]?[・･][ ]?|/|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9(_{DASHES}])))"
+_JOINT = rf"(?:[ ]?[・･][ ]?|/|の(?=[0-9]{{3,10}}(?![0-9年月日]))|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9(_{DASHES}])))"
 _NEXT_SYMBOL = rf"(?:{DASH}|[・:])[一-龠ァ-ヶぁ-んA-Z]{{1,4}}{DASH}?[0-9]{{1,10}}"
 _INSURANCE = (
     rf"(?:[0-9]{{4,8}}(?::(?:[ぁ-んァ-ヶ一-龠A-Za-z]{{1,8}}|[0-9]{{1,10}})){{1,3}}"
@@ -67,11 +66,13 @@ _RECORD = (
     r"(?![0-9]{1,3}[条項章節頁巻])(?!(?:18|19|20)[0-9]{2}[/年.-][0-9]{1,2}[/月.-][0-9]{1,2}(?![0-9-]))"
     r"(?!0[0-9]{1,3}[ の-][0-9]{1,4}[ の-][0-9]{4}(?![0-9-]))"
     rf"(?:[一-龠ぁ-んァ-ヶ]{{1,2}}{DASH}?(?=[0-9A-Z])|\([一-龠]{{1,2}}\)(?=[0-9]))?"
-    rf"(?:[0-9](?:[ |][0-9]){{4,15}}|{_PART}(?:{_BETWEEN}{_PART}){{0,6}})"
+    rf"(?:[0-9](?:[ |][0-9]){{4,15}}|{_PART}(?:{_BETWEEN}{_PART}){{0,6}}"
+    r"|[〇零一二三四五六七八九]{4,12}(?![一-龠]))"
 )
 _DEVICE_PART = r"[A-Za-z0-9]{1,48}+"
 _DEVICE = (
     r"(?:[ ]?\([0-9]{2,4}\)[ ]?[A-Za-z0-9./+_-]{1,20}){1,6}"
+    r"|[A-Z]{0,3}[0-9](?:[ |][0-9]){4,15}(?![0-9])"
     rf"|(?=[A-Za-z]{{0,8}}(?:[ ]?[/_.{DASHES}]?[ ]?[A-Za-z]{{1,8}}){{0,3}}[ ]?[/_.{DASHES}]?[0-9])"
     rf"(?!(?:18|19|20)[0-9]{{2}}[/年.][0-9]{{1,2}})"
     rf"{_DEVICE_PART}(?:(?:[ ]?{DASH}[ ]?|[/_.:](?=[0-9A-Za-z])|[ ](?=[0-9]{{2,12}}(?![0-9年月./"
@@ -85,7 +86,7 @@ def _has_two(value: str) -> bool:
 
 def _is_record(value: str) -> bool:
     """Tell whether a value beside a label has digits enough to be somebody's number."""
-    n_digits = len(_digits(value))
+    n_digits = len(value) if value.isnumeric() else len(_digits(value))
     return n_digits >= 3 or (n_digits == 2 and re.search(rf"[A-Z]|{DASH}", value) is not None)
 
 
@@ -157,13 +158,18 @@ def _labels_at(text: str, place: int) -> tuple[tuple[int, IdentifierKind | None]
     return tuple((end, kind_of_label(text, place, end)) for end in ends)
 
 
+_GLUED = frozenset(("ID", "No", "S/N", "SN", "Lot", "LOT"))
+_CODE = re.compile(rf"[A-Z]{{1,2}}{DASH}?[0-9]{{3}}")
+
+
 def _is_inside_word(text: str, start: int, end: int) -> bool:
     """Tell whether a head in Latin letters is part of a word: patientNo is a label, NOx is none."""
     first, before, after = text[start], text[start - 1 : start], text[end : end + 1]
     if first == "P" and text.startswith("PID|", start):  # a message's segment, no label
         return True
     if text[end - 1].isascii() and text[end - 1].isalpha() and after.isascii() and after.isalpha():
-        return True
+        is_value = text[start:end] in _GLUED and _CODE.match(text, end)
+        return not is_value or (before.isascii() and before.isalpha())
     is_word = first.isascii() and first.isalpha() and before.isascii() and before.isalpha()
     return is_word and not (first.isupper() and before.islower())
 

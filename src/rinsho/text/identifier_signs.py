@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.text.identifier_given_names import is_given, is_kana_given
+from rinsho.text.identifier_shapes import is_ordinary
 from rinsho.text.identifier_surnames import is_kana_family, is_surname
 
 SCRIPTS = "digit kanji hiragana katakana upper lower blank newline open close stop hyphen other"
@@ -25,6 +26,7 @@ COLUMNS: dict[str, int] = {
     "line_place": N_FROM_LINE_START + 1,
     "surname": 4,  # none, first letter, further letter, a reading in kana
     "given": 4,
+    "word": 4,  # no ordinary word of two kanji, its first letter, its second, both of two words
 }
 _MARKS = {
     "\n": 7,
@@ -93,6 +95,7 @@ def signs(text: str) -> NDArray[np.int64]:
             np.minimum(line_place, N_FROM_LINE_START),
             _names(text, is_surname, is_kana_family),
             _names(text, is_given, is_kana_given),
+            _words(text),
         ],
         axis=1,
     )
@@ -110,6 +113,16 @@ def _names(
     for run in _KANA.finditer(text):
         if len(run[0]) <= 8 and is_reading(run[0]):
             marks[run.start() : run.end()] = 3
+    return marks
+
+
+def _words(text: str) -> NDArray[np.int64]:
+    marks = np.zeros(len(text), np.int64)
+    for run in _KANJI.finditer(text):
+        for at in range(run.start(), run.end() - 1):
+            if is_ordinary(text[at : at + 2]):
+                marks[at] += 1
+                marks[at + 1] = 2
     return marks
 
 

@@ -14,13 +14,14 @@ from rinsho.text.detectors import Detection
 from rinsho.text.identifier_given_names import is_given, is_kana_given
 from rinsho.text.identifier_kinds import IDENTIFIER_KINDS, Identifier, IdentifierKind
 from rinsho.text.identifier_network import read_network
-from rinsho.text.identifier_surnames import is_kana_family, split_name
+from rinsho.text.identifier_shapes import is_ordinary, may_be_name
+from rinsho.text.identifier_surnames import is_kana_family
 from rinsho.text.identifiers import find_identifiers, mask_placeholders
 
 # How likely a character is of an identifier: all of a span reach the first, its surest character
 # the second, or the third in a name that no list or syllable supports; the fourth begins a new span
 # within one. Chosen on a set that the network had not been trained on (docs/deidentify.md).
-LEAST, SURE, SURE_OF_ODD_NAME, BEGINS = 0.15, 0.8, 0.98, 0.5
+LEAST, SURE, SURE_OF_ODD_NAME, BEGINS = 0.2, 0.75, 0.98, 0.5
 _PARTS = re.compile(r"[\s・^,/_|()]+")
 _KANA = frozenset(map(chr, range(ord("ぁ"), ord("ヿ"))))
 _ROMANIZED = re.compile(
@@ -28,14 +29,23 @@ _ROMANIZED = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z0-9]+|[ァ-ヶー]+")
 _N_LONGEST_WORD = 40
+_N_SHORT_WORD = 4  # Latin letters: most of such words are codes and abbreviations
 _EDGES = frozenset(" \t\n\0、。,.;:：|｜=・/'\"_-→^「」『』〈〉<>【】[]{}")
 _BRACKETS = {"(": ")", ")": "(", "（": "）", "）": "（"}
 _DIGIT = re.compile("[0-9〇零一二三四五六七八九十元]|ゼロ|イチ|サン|ヨン|ロク|ナナ|ハチ|キュウ")
 _N_LEAST_DIGITS: dict[IdentifierKind, int] = {
-    **dict.fromkeys(("date", "birth_date"), 2),
     **dict.fromkeys(("phone", "postal_code", "record_number", "device_number", "my_number"), 3),
     **dict.fromkeys(("insurance_number", "license_number", "passport_number"), 3),
 }
+_DAYS = ("date", "birth_date")
+# Two numbers, or so many digits or spoken ones that they hold a day and a month: no year alone.
+_DAY = re.compile(
+    r"[0-9]{1,4}[^0-9]{1,5}[0-9]|[0-9]{6}|[〇一二三四五六七八九十元]+[^〇一二三四五六七八九十元]{1,5}[〇一二三四五六七八九十]"
+    r"|[^0-9]*[0-9]{1,2}[ ]?[A-Za-z]{3}|[A-Za-z]{3}[a-z.]*[ ]?[0-9]|ガツ|がつ"
+)
+_TIME = re.compile(r"T?[0-2]?[0-9](?::?[0-5][0-9]){0,2}時?分?")
+_AT = re.compile(r"[@☆★◎※●]|[ \[(<{_](?:at|AT|At|アット|あっと)[ \])>}_]|アットマーク|あっとまーく")
+_SITE = re.compile(r"//|[A-Za-z0-9-]\.[A-Za-z]{2}|ドット|スラッシュ")
 _NO_ORGANIZATION = re.compile("[0-9ぁ-ん]+")
 _NO_NAME = re.compile("[ぁ-ん]|[^A-Za-zぁ-んァ-ヶー一-龠々\U00020000-\U0002ffff]+|[A-Za-z]")
 
@@ -104,8 +114,17 @@ def _beside(taken: NDArray[np.bool_], one: Identifier, text: str) -> Iterator[Id
     for first, last in edges.reshape(-1, 2):
         start, end = _trim(text, one.start + int(first), one.start + int(last))
         is_whole = (start, end) == (one.start, one.end)
-        if is_whole or (end - start > 1 and _is_enough(text[start:end], one.kind)):
+        if is_whole or _is_part(text[start:end], one.kind):
             yield Identifier(start, end, one.kind)
+
+
+def _is_part(span: str, kind: IdentifierKind) -> bool:
+    """Tell whether what the rules left of a span is more than the time or the words behind it."""
+    if len(span) < 2 or not _is_enough(span, kind):
+        return False
+    if kind in _DAYS:
+        return _TIME.fullmatch(span) is None
+    return kind != "address" or not "ぁ" <= span[0] <= "ん"
 
 
 def _runs(any_N: NDArray[np.float32], begins_N: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
@@ -126,12 +145,19 @@ def _sure(span: str, kind: IdentifierKind) -> float:
 
 
 def _is_like_name(span: str) -> bool:
-    """Tell whether a part of a span is in the lists of names, or romanized Japanese."""
+    """Tell whether a part of a span is a name by its form, or romanized Japanese; no ordinary word.
+
+    >>> [_is_like_name(one) for one in ("豊嶋 操", "ヤマダ", "Toyoshima", "外来", "高血圧", "AIHA")]
+    [True, True, True, False, False, False]
+    """
     for part in _PARTS.split(span):
         if part and part[0] in _KANA:
             if is_kana_family(part) or is_kana_given(part):
                 return True
-        elif part and (split_name(part) or is_given(part) or _ROMANIZED.fullmatch(part)):
+        elif part.isascii():
+            if len(part) > _N_SHORT_WORD and _ROMANIZED.fullmatch(part):
+                return True
+        elif part and (may_be_name(part) or (is_given(part) and not is_ordinary(part))):
             return True
     return False
 
@@ -168,10 +194,12 @@ def _is_edge(sign: str, span: str) -> bool:
 
 def _is_enough(span: str, kind: IdentifierKind) -> bool:
     """Tell whether a span has as many digits or letters as its kind has at least."""
+    if kind in _DAYS:
+        return _DAY.search(span) is not None
     if kind in _N_LEAST_DIGITS:
         return len(_DIGIT.findall(span)) >= _N_LEAST_DIGITS[kind]
     if kind == "name":
         return _NO_NAME.fullmatch(span) is None
     if kind in ("mail", "url"):
-        return len(span) >= 6
+        return len(span) >= 6 and (_AT if kind == "mail" else _SITE).search(span) is not None
     return len(span) > 1 and _NO_ORGANIZATION.fullmatch(span) is None
