@@ -64,6 +64,10 @@ def extract(
         Path | None,
         typer.Option("--model", help="a head, CRFs, encoder or chat weights; none: dictionary"),
     ] = None,
+    relations: Annotated[
+        Path | None,
+        typer.Option("--relations", help="weights that relate drugs to events they caused"),
+    ] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="repeat each text")] = False,
     form: Annotated[
         str,
@@ -82,7 +86,8 @@ def extract(
 ) -> None:
     """Find diseases, symptoms, drugs, doses, tests, procedures, times …; JSON lines out.
 
-    A head over whole texts adds its answers. Offsets are code points of the text as it was given.
+    A head over whole texts adds its answers; --relations adds which drug is said to have caused
+    what (in lines, jsonl and brat). Offsets are code points of the text as it was given.
     Works without any model. `--as jsonl` is what `finetune` reads; correct it by hand first (the
     page of `serve`, brat, doccano), and bring it back with `rinsho annotations`.
     """
@@ -91,7 +96,12 @@ def extract(
 
     checked = _one_of("--as", form, ("lines", *OUTPUT_FORMS))
     notes = _read_notes(files, format_, encoding, text_field, group_field)
-    found = extract_notes(load_extractor(model), notes)
+    finder = None
+    if relations is not None:
+        from rinsho.clinical.relations import load_relations
+
+        finder = load_relations(relations)
+    found = extract_notes(load_extractor(model), notes, finder)
     if checked != "lines":
         n_notes = write_extractions(found, checked, _needed("--out", out), data)
         print(f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check")

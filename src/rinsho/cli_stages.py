@@ -351,8 +351,9 @@ def finetune(
     """Tune weights: to answer, to mark spans, or to judge texts and pairs of texts.
 
     form = "generation" or "label-scoring" learns conversations (--tokens); "tagging" learns spans
-    (--documents, or the tables finetune.examples), "pooled" and "pair" learn classes, labels and
-    numbers (finetune.examples). Left out, the input decides. docs/finetuning.md has examples.
+    and "relation" relations between them (--documents, or the tables finetune.examples), "pooled"
+    and "pair" classes, labels and numbers (finetune.examples). Left out, the input decides.
+    docs/finetuning.md has examples.
     """
     inputs = {"base": base, "tokens": tokens, "documents": documents}
     _stage(

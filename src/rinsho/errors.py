@@ -763,6 +763,16 @@ class TrainingHoldsTest(EvaluationError):
     hint_en = "take the listed records out, or use disjoint or grouped of `rinsho data splits`"
 
 
+class RelationsNotLearned(EvaluationError):
+    """Weights that were to relate mentions, and were not tuned for it."""
+
+    code = "E009"
+    ja = "語と語の関係を学習していない重みです: {where}（{found}）"
+    en = "these weights were not tuned for relations: {where} ({found})"
+    hint_ja = '`rinsho finetune` を form = "relation" で実行した重みを渡してください'
+    hint_en = 'give weights of `rinsho finetune` with form = "relation"'
+
+
 class ServingError(RinshoError):
     """The server and the one-shot commands."""
 

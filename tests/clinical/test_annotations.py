@@ -17,7 +17,7 @@ from rinsho.clinical.annotations import (
 )
 from rinsho.clinical.notes import Note
 from rinsho.errors import BrokenRecord, PathMissing, UnknownFormat
-from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
+from rinsho.text.spans import CERTAINTIES, LABELS, Relation, Span, sort_spans
 
 PIECES = ["肺炎", "発熱", "か\u3099", "葛\U000e0100", "😀", "𠮷", "\r\n", "\n", "、", "\t", "#"]
 READ_BACK: tuple[AnnotationForm, ...] = ("jsonl", "doccano", "conll", "brat")
@@ -36,7 +36,12 @@ def annotated(draw: st.DrawFn) -> AnnotatedNote:
         if inner.strip("\r\n") == inner:  # brat marks no line end at a border
             label, certainty = draw(st.sampled_from(LABELS)), draw(st.sampled_from(CERTAINTIES))
             spans.append(Span(start, end, label, certainty))
-    return AnnotatedNote(Note("n-1", text), sort_spans(spans))
+    found = sort_spans(spans)
+    places = st.sampled_from(found) if found else st.nothing()
+    kinds = st.sampled_from(("caused", "TREATMENT_FOR"))
+    drawn = st.sets(st.builds(Relation, kinds, places, places), max_size=3)
+    relations = tuple(sorted(draw(drawn))) if found else ()
+    return AnnotatedNote(Note("n-1", text), found, relations=relations)
 
 
 @pytest.mark.parametrize("form", READ_BACK)
@@ -50,6 +55,25 @@ def test_what_is_written_is_read_back(
     (back,) = read_annotations([out])
     assert back.note.text == one.note.text
     assert back.spans == one.spans
+    if form == "jsonl" or (form == "brat" and one.relations):
+        assert back.relations == one.relations
+    else:
+        assert back.relations is None, "a form without relations does not say that there are none"
+
+
+def test_a_brat_folder_with_one_relation_was_looked_at_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("𠮷草で眠気", encoding="utf-8")
+    marks = "T1\tDRUG 0 2\t𠮷草\nT2\tDISORDER 3 5\t眠気\nR1\tCAUSED Arg1:T1 Arg2:T2\n"
+    (tmp_path / "a.ann").write_text(marks, encoding="utf-8")
+    (tmp_path / "b.txt").write_text("眠気なし", encoding="utf-8")
+    (tmp_path / "b.ann").write_text("T1\tDISORDER 0 2\t眠気\n", encoding="utf-8")
+    first, second = read_annotations([tmp_path])
+    drug, event = Span(0, 2, "DRUG"), Span(3, 5, "DISORDER")
+    assert first.relations == (Relation("CAUSED", drug, event),)
+    assert second.relations == ()
+    (tmp_path / "a.ann").write_text(marks.replace("Arg2:T2", "Arg2:T9"), encoding="utf-8")
+    with pytest.raises(BrokenRecord):
+        list(read_annotations([tmp_path]))
 
 
 def test_several_notes_stay_apart_and_in_order(tmp_path: Path) -> None:

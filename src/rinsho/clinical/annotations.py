@@ -1,7 +1,8 @@
 """Notes with spans in the formats of other tools: brat, CoNLL, doccano, CSV, and JSON lines.
 
 What is written is read back as it was: texts character by character, line ends too, and every span
-with label and certainty. Offsets are Unicode code points of the text as it was given.
+with label and certainty; relations by brat and JSON lines alone. Offsets are Unicode code points of
+the text as it was given.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rinsho.clinical.notes import Note
 from rinsho.corpus.splits import SPLITS, Split
 from rinsho.errors import BrokenRecord, NotText, PathMissing, UnknownFormat
-from rinsho.text.spans import Span, sort_spans
+from rinsho.text.spans import (
+    Relation,
+    Span,
+    relations_from_json,
+    relations_to_json,
+    sort_spans,
+)
 
 AnnotationForm = Literal["jsonl", "brat", "conll", "doccano", "csv"]
 FORMS: tuple[AnnotationForm, ...] = get_args(AnnotationForm)
@@ -37,6 +44,7 @@ class AnnotatedNote:
     note: Note
     spans: tuple[Span, ...]
     split: Split | None = None  # None: whoever learns from it draws one
+    relations: tuple[Relation, ...] | None = None  # None: nobody looked for them
 
 
 # ------------------------------------------------------------------------------------ out
@@ -72,6 +80,8 @@ def _to_jsonl(one: AnnotatedNote) -> str:
         for s in one.spans
     ]
     fields: dict[str, Any] = {"id": one.note.id, "text": one.note.text, "spans": spans}
+    if one.relations is not None:
+        fields["relations"] = relations_to_json(one.relations, one.spans)
     if one.note.group is not None:
         fields["group"] = one.note.group
     if one.split is not None:
@@ -160,6 +170,9 @@ def _to_brat(one: AnnotatedNote) -> str:
         rows.append(f"T{number}\t{span.label} {places}\t{shown}")
         if span.certainty != _PRESENT:
             rows.append(f"A{number}\t{_CERTAINTY} T{number} {span.certainty}")
+    for number, said in enumerate(relations_to_json(one.relations or (), one.spans), start=1):
+        head, tail = int(said["head"]) + 1, int(said["tail"]) + 1
+        rows.append(f"R{number}\t{said['kind']} Arg1:T{head} Arg2:T{tail}")
     return "".join(f"{row}\n" for row in rows)
 
 
@@ -204,13 +217,17 @@ def _read_json_lines(text: str, where: str) -> Iterator[AnnotatedNote]:
             value = json.loads(line)
             marks = value["spans"] if "spans" in value else value["label"]
             spans = [_json_span(mark) for mark in marks]
+            rows = value.get("relations")  # doccano's are of another form, without spans
+            relations = (
+                relations_from_json(rows, spans) if rows is not None and "spans" in value else None
+            )
             group, split = value.get("group"), value.get("split")
             note = Note(str(value.get("id", number)), str(value["text"]), group)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise BrokenRecord(where=place, expected="text, and spans or label") from None
         if split not in (None, *SPLITS):
             raise BrokenRecord(where=place, found="another split", expected=" / ".join(SPLITS))
-        yield _checked(note, spans, place, split)
+        yield _checked(note, spans, place, split, relations)
 
 
 def _json_span(mark: Any) -> Span:
@@ -253,37 +270,51 @@ def _read_brat(folder: Path, where: str) -> Iterator[AnnotatedNote]:
     paths = sorted(folder.glob("*.ann"))
     if not paths:
         raise UnknownFormat(where=where, found="no .ann file", expected="brat .txt and .ann")
+    found: list[AnnotatedNote] = []
     for number, path in enumerate(paths, start=1):
         place = f"{where} note {number}"
         if not path.with_suffix(".txt").is_file():
             raise PathMissing(where=place)
         note = Note(path.stem, _text(path.with_suffix(".txt"), place))
         try:
-            spans = _brat_spans(_text(path, place))
-        except (ValueError, IndexError):
+            spans, relations = _brat_marks(_text(path, place))
+        except (ValueError, IndexError, KeyError):
             raise BrokenRecord(where=place, expected="brat standoff") from None
-        yield _checked(note, spans, place)
+        found.append(_checked(note, spans.values(), place, relations=relations))
+    # A folder with a relation anywhere is one whose notes were all looked at for relations.
+    has_relations = any(one.relations for one in found)
+    yield from found if has_relations else (replace(one, relations=None) for one in found)
 
 
-def _brat_spans(marks: str) -> list[Span]:
+def _brat_marks(marks: str) -> tuple[dict[str, Span], tuple[Relation, ...]]:
+    """Return the spans by their ids, and the relations between them."""
     rows = [row.split("\t") for row in marks.split("\n") if row.strip()]
     attributes = [row[1].split() for row in rows if row[0][0] in "AM"]
     certainty = {of: value for name, of, value in attributes if name == _CERTAINTY}
     negated = {one[1] for one in attributes if one[0] == "Negation"}  # KEEPHA's way
-    spans: list[Span] = []
+    spans: dict[str, Span] = {}
     for row in rows:
         if row[0].startswith("T"):
             label, _, places = row[1].partition(" ")
             edges = [int(edge) for part in places.split(";") for edge in part.split()]
             said = certainty.get(row[0], "negated" if row[0] in negated else _PRESENT)
-            spans.append(Span(min(edges), max(edges), label, said))
-    return spans
+            spans[row[0]] = Span(min(edges), max(edges), label, said)
+    arguments = [row[1].split() for row in rows if row[0].startswith("R")]
+    relations = {
+        Relation(kind, spans[head.partition(":")[2]], spans[tail.partition(":")[2]])
+        for kind, head, tail in arguments
+    }
+    return spans, tuple(sorted(relations))
 
 
 def _checked(
-    note: Note, spans: Iterable[Span], place: str, split: Split | None = None
+    note: Note,
+    spans: Iterable[Span],
+    place: str,
+    split: Split | None = None,
+    relations: tuple[Relation, ...] | None = None,
 ) -> AnnotatedNote:
     found = sort_spans(spans)
     if any(not 0 <= span.start < span.end <= len(note.text) for span in found):
         raise BrokenRecord(where=place, found="an offset outside the text", expected="code points")
-    return AnnotatedNote(note, found, split)
+    return AnnotatedNote(note, found, split, relations)

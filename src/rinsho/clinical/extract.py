@@ -1,4 +1,4 @@
-"""Find the mentions of a note, or judge it: by a trained head, a CRF, or dictionary and rules.
+"""Find the mentions of a note, relate or judge them: by heads, a CRF, or dictionary and rules.
 
 Offsets always point into the text as it was given, in Unicode code points.
 """
@@ -15,9 +15,10 @@ from rinsho.clinical.notes import MAX_NOTE_CHARACTERS, Note, check_length
 from rinsho.errors import ModelCannot
 from rinsho.text.normalize import normalize, normalize_with_offsets
 from rinsho.text.quantity_parts import find_quantities
-from rinsho.text.spans import Span
+from rinsho.text.spans import Relation, Span, relations_to_json
 
 if TYPE_CHECKING:
+    from rinsho.clinical.relations import RelationFinder
     from rinsho.model.heads import Judgement, TextHeads
 
 EngineKind = Literal["dictionary", "model"]
@@ -100,6 +101,7 @@ class Extraction:
     spans: tuple[Span, ...]
     engine: str
     judgements: tuple[Judgement, ...] = ()
+    relations: tuple[Relation, ...] | None = None  # None: nobody looked for them
 
 
 def load_extractor(weights: Path | None) -> Extractor:
@@ -107,7 +109,7 @@ def load_extractor(weights: Path | None) -> Extractor:
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
-        ModelCannot: The folder holds no head, or one over pairs of texts.
+        ModelCannot: The folder holds no head, or one over pairs of texts or of mentions.
     """
     if weights is None:
         from rinsho.text.mentions import embedded_tagger
@@ -115,7 +117,10 @@ def load_extractor(weights: Path | None) -> Extractor:
         return Engine(embedded_tagger(), "dictionary", "dictionary")
     from rinsho.model.head_record import form_of
 
-    if (form := form_of(weights)) == "pair":
+    if (form := form_of(weights)) == "relation":
+        expected = "`rinsho extract --relations`"
+        raise ModelCannot(where=weights.name, found="a head over relations", expected=expected)
+    if form == "pair":
         raise ModelCannot(where=weights.name, found="a head over pairs", expected="one over texts")
     if form == "pooled":
         from rinsho.model.heads import load_text_heads
@@ -143,11 +148,18 @@ def judge(extractor: Extractor, text: str) -> tuple[Judgement, ...]:
     return extractor.judgements(text) if text.strip() else ()
 
 
-def extract_notes(extractor: Extractor, notes: Iterable[Note]) -> Iterator[Extraction]:
-    """Extract from each note; `notes.read_notes` reads them from files."""
+def extract_notes(
+    extractor: Extractor, notes: Iterable[Note], finder: RelationFinder | None = None
+) -> Iterator[Extraction]:
+    """Extract from each note, relations too where a finder is given.
+
+    `notes.read_notes` reads notes from files.
+    """
     for note in notes:
         spans = extractor.spans(note.text) if note.text.strip() else ()
-        yield Extraction(note, spans, extractor.name, judge(extractor, note.text))
+        said = judge(extractor, note.text)
+        relations = finder.relations(note.text, spans) if finder else None
+        yield Extraction(note, spans, extractor.name, said, relations)
 
 
 def span_to_json(span: Span, text: str) -> dict[str, Any]:
@@ -175,6 +187,8 @@ def to_json_line(extraction: Extraction, *, with_text: bool = False) -> str:
     if with_text:
         value["text"] = note.text
     value["spans"] = spans_to_json(extraction.spans, note.text)
+    if extraction.relations is not None:
+        value["relations"] = relations_to_json(extraction.relations, extraction.spans)
     if extraction.judgements:
         value["answers"] = [judgement.to_json() for judgement in extraction.judgements]
     value["engine"] = extraction.engine

@@ -38,7 +38,8 @@ def write_extractions(
                 return sum(bool(file.write(to_json_line(one, index) + "\n")) for one in found)
 
         return _whole(out, write)
-    return write_notes((AnnotatedNote(one.note, one.spans) for one in found), form, out)
+    notes = (AnnotatedNote(one.note, one.spans, relations=one.relations) for one in found)
+    return write_notes(notes, form, out)
 
 
 def write_notes(notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path) -> int:

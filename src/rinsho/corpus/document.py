@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rinsho.json_lines import read_json_lines, write_json_lines
-from rinsho.text.spans import Span
+from rinsho.text.spans import Relation, Span, relations_from_json, relations_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Document:
     url: str | None = None
     date: str | None = None
     spans: tuple[Span, ...] | None = None  # None: not annotated; (): annotated, nothing found
+    relations: tuple[Relation, ...] | None = None  # between spans; None: nobody looked for them
     messages: tuple[Message, ...] | None = None
 
 
@@ -59,6 +60,8 @@ def to_json(document: Document) -> dict[str, Any]:
             {"start": s.start, "end": s.end, "label": s.label, "certainty": s.certainty}
             for s in document.spans
         ]
+        if document.relations is not None:
+            value["relations"] = relations_to_json(document.relations, document.spans)
     if document.messages is not None:
         value["messages"] = [{"role": m.role, "content": m.content} for m in document.messages]
     return value
@@ -69,6 +72,8 @@ def from_json(value: Mapping[str, Any]) -> Document:
     fields = dict(value)
     if "spans" in fields:
         fields["spans"] = tuple(Span(**span) for span in fields["spans"])
+    if "relations" in fields:
+        fields["relations"] = relations_from_json(fields["relations"], fields["spans"])
     if "messages" in fields:
         fields["messages"] = tuple(Message(**message) for message in fields["messages"])
     return Document(**fields)

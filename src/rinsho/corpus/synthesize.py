@@ -34,7 +34,7 @@ from rinsho.manifest import Manifest, OpenFolder, canonical_json, door, new_fold
 from rinsho.text.lexicon import Lexicon, read_demo_lexicon, read_lexicon
 
 LICENSE = "CC0-1.0"
-KINDS = ("textbook", *NOTE_KINDS, "exam_question", "instruction")
+KINDS = ("textbook", *NOTE_KINDS, "exam_question", "instruction", "adverse_event")
 _DEFAULT_SHARES = {  # of the documents
     "textbook": 0.16,
     "progress_note": 0.14,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rinsho.corpus.adverse_events import write_adverse_event
 from rinsho.corpus.document import Document, Message
 from rinsho.corpus.exam import Question, write_question
 from rinsho.corpus.fact_slots import FactSlots
@@ -38,6 +39,11 @@ class Writers:
             if written is None:
                 return None
             return _conversation(id, kind, written.group, written.messages), None
+        if kind == "adverse_event":
+            text, spans, relations = write_adverse_event(self._grammar[kind], self._facts, random)
+            return Document(
+                id, text, kind, _LICENSE, group=id, spans=spans, relations=relations
+            ), None
         text, spans = write_note(
             self._grammar[kind], self._facts, self._facts.patients_of(kind), random
         )

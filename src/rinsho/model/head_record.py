@@ -21,7 +21,7 @@ from rinsho.model.checkpoint import write_tensors
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 
 HEAD, HEAD_RECORD = "head.safetensors", "head.json"
-HeadForm = Literal["tagging", "pooled", "pair"]
+HeadForm = Literal["tagging", "pooled", "pair", "relation"]
 _PREFIX = "head."  # of the head's parameters in the state of its module
 
 

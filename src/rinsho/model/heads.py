@@ -3,7 +3,8 @@
 A text goes through the decoder once for all tasks; its vector is the mean of the hidden states of
 its tokens, each of them once where windows overlap. The form "pooled" puts a linear layer on it (a
 pair is read as one text, a line each); the form "pair" reads both texts apart and puts the layer on
-(u, v, |u - v|, u * v).
+(u, v, |u - v|, u * v). The form "relation" does that with two mentions of one text, which stands
+between signs (`text.relations`): u and v are the means over their tokens alone.
 
 Source:
     Reimers & Gurevych 2019, "Sentence-BERT", section 3; u * v: Conneau et al. 2017, "InferSent".
@@ -27,9 +28,10 @@ from rinsho.model.decoder import Decoder
 from rinsho.model.decoder_protocol import TrainableDecoder
 from rinsho.model.head_record import broken_record, load_head, read_head, write_head
 from rinsho.model.windows import windows_of
+from rinsho.text.relations import marked_places
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
 
-TextForm = Literal["pooled", "pair"]
+TextForm = Literal["pooled", "pair", "relation"]
 TaskKind = Literal["label", "labels", "value"]
 Text = tuple[str, str | None]  # a text, or a pair
 _FEATURES_OF_PAIR = 4
@@ -120,7 +122,7 @@ class TextHeads(nn.Module):
         self.decoder, self.tokenizer, self.is_causal = decoder, tokenizer, is_causal
         self.tasks = tuple(tasks)
         self.form: TextForm = form
-        width = decoder.config.d_model * (_FEATURES_OF_PAIR if form == "pair" else 1)
+        width = decoder.config.d_model * (1 if form == "pooled" else _FEATURES_OF_PAIR)
         self.head = nn.ModuleList([nn.Linear(width, task.n_outputs) for task in tasks])
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
@@ -130,14 +132,27 @@ class TextHeads(nn.Module):
         first, second = text
         if self.form == "pair":
             return self._rows(first), self._rows(second or "")
+        if self.form == "relation":
+            head, tail = marked_places(first)
+            return self._rows(first, head), self._rows(first, tail)
         return (self._rows(first if second is None else f"{first}\n{second}"),)
 
-    def _rows(self, text: str) -> Rows:
+    def _rows(self, text: str, place: tuple[int, int] | None = None) -> Rows:
+        """Return the windows of a text; of a mention at a place, those that hold some of it."""
         size, bos = self.decoder.config.context_length - 1, self.tokenizer.bos_id
         rows: list[Row] = []
         for window in windows_of(self.tokenizer, text, size):
             first = 1 + window.n_before
-            part = (first if rows else 0, first + window.n_core)
+            part = (first if rows or place else 0, first + window.n_core)
+            if place is not None:
+                inside = [
+                    token
+                    for token, (start, end) in enumerate(window.offsets, start=1)
+                    if part[0] <= token < part[1] and start < place[1] and place[0] < end
+                ]
+                if not inside:
+                    continue
+                part = (inside[0], inside[-1] + 1)
             rows.append(Row((bos, *window.tokens), *part))
         return tuple(rows) or (Row((bos,), 0, 1),)
 
@@ -151,15 +166,15 @@ class TextHeads(nn.Module):
         return torch.cat((u_ND, v_ND, (u_ND - v_ND).abs(), u_ND * v_ND), dim=-1)
 
     def _vectors(self, parts: Sequence[Rows]) -> Tensor:
-        """Return the mean of the hidden states of each part, over all of its tokens."""
+        """Return the mean of the hidden states of each part; no window is computed twice."""
         device = next(self.decoder.parameters()).device
-        rows = [row for part in parts for row in part]
-        lengths = [len(row) for row in rows]
-        tokens_T = torch.tensor([token for row in rows for token in row.tokens], device=device)
+        read = list(dict.fromkeys(row.tokens for part in parts for row in part))
+        lengths = [len(tokens) for tokens in read]
+        tokens_T = torch.tensor([token for tokens in read for token in tokens], device=device)
         hidden_TD = self.decoder.forward_hidden(tokens_T, lengths, is_causal=self.is_causal)
-        pieces = hidden_TD.float().split(lengths)
-        own = (piece[row.first : row.last] for piece, row in zip(pieces, rows, strict=True))
-        return torch.stack([torch.cat([next(own) for _ in part]).mean(dim=0) for part in parts])
+        pieces = dict(zip(read, hidden_TD.float().split(lengths), strict=True))
+        own = ([pieces[row.tokens][row.first : row.last] for row in part] for part in parts)
+        return torch.stack([torch.cat(some).mean(dim=0) for some in own])
 
     def outputs(self, features_N: Tensor) -> list[Tensor]:
         """Return the outputs of each task, shape (N, outputs of the task)."""
@@ -192,8 +207,8 @@ class TextHeads(nn.Module):
 
 
 def n_tokens(rows: Sequence[Rows]) -> int:
-    """Return the tokens of all windows of a text."""
-    return sum(len(row) for part in rows for row in part)
+    """Return the tokens of all windows of a text, each window once."""
+    return sum(map(len, {row.tokens for part in rows for row in part}))
 
 
 def to_judgement(task: TextTask, output_K: Tensor) -> Judgement:
@@ -254,14 +269,18 @@ def to_task(said: Mapping[str, Any]) -> TextTask:
     return TextTask(said["name"], said["kind"], tuple(said["labels"]), *numbers)
 
 
-def load_text_heads(folder: Path) -> TextHeads:
-    """Check a folder of `finetune` with form = "pooled" or "pair", every byte, and load it.
+def load_text_heads(folder: Path, forms: tuple[TextForm, ...] = ("pooled", "pair")) -> TextHeads:
+    """Check a folder of `finetune` with a head over texts, every byte, and load it.
+
+    Args:
+        folder: The weights folder.
+        forms: Which forms may be in it.
 
     Raises:
         ModelCannot, TokenizerMismatch, WeightsMismatch: As `head_record.read_head`; and what
             `manifest.open_folder` raises.
     """
-    record, tokenizer = read_head(folder, "pooled", "pair")
+    record, tokenizer = read_head(folder, *forms)
     try:
         tasks = [to_task(task) for task in record.tasks]
     except (KeyError, TypeError):

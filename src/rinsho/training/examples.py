@@ -2,7 +2,8 @@
 
 A record holds `text` (or `text_a`), for pairs `text_b`, and one answer: `label` (one of several
 classes), `labels` (any number of them), `value` (a number), `spans` or `entities` (words of the
-text). `task` names the question where there are several; `id`, `group` and `split` are optional.
+text); with `spans`, `relations` between them. `task` names the question where there are several;
+`id`, `group` and `split` are optional.
 Records with the same text are one example with several answers: it is read once for all of them.
 """
 
@@ -35,10 +36,10 @@ from rinsho.errors import (
 from rinsho.manifest import hash_file
 from rinsho.runfile import StageConfig
 from rinsho.text.normalize import normalize, normalize_with_offsets
-from rinsho.text.spans import Span, sort_spans
+from rinsho.text.spans import Relation, Span, relations_from_json, sort_spans
 
-Kind = Literal["label", "labels", "value", "spans"]
-Answer = str | tuple[str, ...] | float | tuple[Span, ...]
+Kind = Literal["label", "labels", "value", "spans", "relations"]
+Answer = str | tuple[str, ...] | float | tuple[Span, ...] | tuple[Relation, ...]
 FORM = "text and one of label, labels, value, spans, entities"
 _ANSWERS = ("label", "labels", "value", "spans", "entities")
 _SEPARATOR = "|"  # between the labels of a CSV cell
@@ -77,6 +78,7 @@ class Record:
     task: str
     kind: Kind
     answer: Answer
+    relations: tuple[Relation, ...] | None = None  # between spans; None: nobody looked for them
 
 
 def find_example_files(
@@ -146,11 +148,17 @@ def from_documents(documents: Iterable[Document]) -> Iterator[Example]:
         answers: dict[tuple[str, Kind], Answer] = {}
         if document.spans is not None:
             answers["", "spans"] = document.spans
+        if document.relations is not None:
+            answers["", "relations"] = document.relations
         yield Example(document.id, document.text, None, split_of(document), answers)
 
 
 def _add(example: Example, record: Record) -> None:
     key = (record.task, record.kind)
+    if record.relations is not None:
+        known = example.answers.get((record.task, "relations"), ())
+        related = cast(tuple[Relation, ...], known) + record.relations
+        example.answers[record.task, "relations"] = tuple(sorted(set(related)))
     before = example.answers.get(key)
     if before is None:
         example.answers[key] = record.answer
@@ -218,6 +226,7 @@ def _to_record(row: Mapping[str, Any], where: str, id_: str) -> Record:
         raise ValueError(where)
     task, group = str(row.get("task", "")), row.get("group")
     kind, answer = _to_answer(named[0], row[named[0]], raw, task)
+    relations = _to_relations(row, raw) if kind == "spans" and "relations" in row else None
     return Record(
         where,
         str(row.get("id", id_)),
@@ -228,6 +237,7 @@ def _to_record(row: Mapping[str, Any], where: str, id_: str) -> Record:
         task,
         kind,
         answer,
+        relations,
     )
 
 
@@ -259,6 +269,14 @@ def _to_spans(value: Any) -> list[Span]:
         Span(int(r["start"]), int(r["end"]), str(r["label"]), str(r.get("certainty", "present")))
         for r in rows
     ]
+
+
+def _to_relations(row: Mapping[str, Any], raw: str) -> tuple[Relation, ...]:
+    rows = row["relations"]
+    listed: list[dict[str, Any]] = json.loads(rows) if isinstance(rows, str) else rows
+    related = relations_from_json(listed, _to_spans(row["spans"]))
+    moved = ((one, _normalized([one.head], raw), _normalized([one.tail], raw)) for one in related)
+    return tuple(Relation(one.kind, *head, *tail) for one, head, tail in moved if head and tail)
 
 
 def find_entities(text: str, entities: Iterable[str], label: str) -> list[Span]:

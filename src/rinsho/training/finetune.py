@@ -29,13 +29,13 @@ from rinsho.training.settings import TrainingConfig, later_key, require_torch
 
 if TYPE_CHECKING:
     from rinsho.model.decoder_protocol import TrainableDecoder
-    from rinsho.model.heads import TextHeads
+    from rinsho.model.heads import TextForm, TextHeads
     from rinsho.model.tagger import Tagger
     from rinsho.tokenizer.tokenizer import Tokenizer
     from rinsho.training.span_examples import Notes
 
 LanguageForm = Literal["generation", "label-scoring"]
-HeadForm = Literal["tagging", "pooled", "pair"]
+HeadForm = Literal["tagging", "pooled", "pair", "relation"]
 Form = LanguageForm | HeadForm
 LANGUAGE_FORMS: tuple[LanguageForm, ...] = get_args(LanguageForm)
 
@@ -45,7 +45,7 @@ class FinetuneConfig(TrainingConfig):
 
     form: Form | None = Field(
         None,
-        description="generation, label-scoring, tagging, pooled or pair; left out: by the input",
+        description="generation, label-scoring, tagging, pooled, pair, relation; else by the input",
     )
     attention: Literal["causal", "bidirectional"] | None = Field(
         None,
@@ -115,8 +115,8 @@ def finetune(
         base: A finished folder of weights, a Hugging Face folder, or a hub id in the local cache.
         out: The weights folder to write. An unfinished run of the same config is taken up.
         tokens: What "generation" and "label-scoring" learn: a finished folder of `encode`.
-        documents: What "tagging" learns: finished folders of documents with spans. Every head
-            learns the files of `config.examples` too.
+        documents: What "tagging" and "relation" learn: finished folders of documents with spans,
+            and with relations between them. Every head learns the files of `config.examples` too.
         data: The data folder, below which example files may lie.
         noncommercial: Whether non-commercial licenses may be used.
 
@@ -202,7 +202,7 @@ def _check_inputs(config: FinetuneConfig, tokens: Path | None, documents: Sequen
         "examples": bool(config.examples),
     }
     needed = ("tokens",) if config.form in LANGUAGE_FORMS else ("examples",)
-    if config.form == "tagging":
+    if config.form in ("tagging", "relation"):
         needed = ("documents", "examples")
     if not any(has[name] for name in needed):
         raise MissingInput(where=place, expected=needed[0])
@@ -281,12 +281,14 @@ def _learn_head(
     from rinsho.model.tagger import Tagger, save_tagger
     from rinsho.tokenizer.tokenizer import read_tokenizer
     from rinsho.training.language import write_record
+    from rinsho.training.relation_examples import pair_examples
     from rinsho.training.session import training_session
     from rinsho.training.span_examples import sort_notes
     from rinsho.training.tagging import train_tagger
     from rinsho.training.text_heads import train_text_heads
 
-    notes, tokenizer = sort_notes(examples, config.max_documents), read_tokenizer(base.path)
+    asked = pair_examples(examples) if config.form == "relation" else examples
+    notes, tokenizer = sort_notes(asked, config.max_documents), read_tokenizer(base.path)
     with training_session(config, on_cpu=True) as session:
         decoder = load_decoder(base.path, dtype=torch.float32, dropout=config.dropout)
         model = new_head(config, decoder, tokenizer, notes, base.path)
@@ -324,8 +326,10 @@ def new_head(
     is_tagging = config.form == "tagging"
     sets = tag_sets(notes.train) if is_tagging else {}
     tasks = text_tasks(notes.train) if not is_tagging else ()
+    if config.form == "relation":  # with one class alone there is nothing to tell apart
+        tasks = tuple(task for task in tasks if len(task.labels) > 1)
     if not (sets or tasks):
-        what = "spans" if is_tagging else "answers"
+        what = "spans" if is_tagging else "relations" if config.form == "relation" else "answers"
         found = f"{len(notes.train)} annotated documents, 0 {what}"
         raise NothingToLearn(where="documents, train", expected="the documents", found=found)
     if is_tagging and form_of(base) == "tagging":
@@ -334,5 +338,5 @@ def new_head(
         return Tagger(decoder, tokenizer, sets, is_causal=config.is_causal)
     if config.form == "pair" and any(e.text_b is None for e in (*notes.train, *notes.validation)):
         raise InvalidValue(where="[finetune] examples", found="one text", expected="text_b")
-    form = "pair" if config.form == "pair" else "pooled"
+    form: TextForm = config.form if config.form in ("pair", "relation") else "pooled"
     return TextHeads(decoder, tokenizer, tasks, form=form, is_causal=config.is_causal)

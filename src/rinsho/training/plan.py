@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from rinsho.corpus.synthesize import NOTE_KINDS, SynthesizeConfig
 from rinsho.encoding.encode import EncodeConfig
@@ -27,7 +27,13 @@ from rinsho.model.memory import (
 from rinsho.model.presets import OPEN_SHAPES, DecoderConfig, decoder_config
 from rinsho.runfile import RunFile, Step
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig
-from rinsho.training.finetune import LANGUAGE_FORMS, FinetuneConfig, Form, default_form
+from rinsho.training.finetune import (
+    LANGUAGE_FORMS,
+    FinetuneConfig,
+    Form,
+    HeadForm,
+    default_form,
+)
 from rinsho.training.hardware import HARDWARE, Hardware, HardwareTime
 from rinsho.training.plan_memory import first_that_fits, longest_row, tuning_of
 from rinsho.training.plan_text import render_plan
@@ -206,7 +212,7 @@ def _flops_per_token(
     tuning: Tuning,
 ) -> int:
     """Count full rows, the upper limit: documents do not see each other. Heads see both ways."""
-    has_head = form in ("tagging", "pooled", "pair")
+    has_head = form in get_args(HeadForm)
     row = min(longest_row(config, shape), config.micro_batch_tokens)
     seen = row if has_head else cost.causal_mean(row)
     return training_flops(shape, seen, tuning, with_output=not has_head)
@@ -278,6 +284,8 @@ def _count_tokens(
 
 def _estimate_epoch(run_file: RunFile, step: Step) -> float | None:
     """Return about how many tokens the train split has; None where only a run can tell."""
+    if isinstance(step.config, FinetuneConfig) and step.config.form == "relation":
+        return None  # how many pairs of mentions stand near each other
     limits: list[float | None] = []
     for encode in _inputs(run_file, step, "tokens"):
         config = cast(EncodeConfig, encode.config)
@@ -285,7 +293,9 @@ def _estimate_epoch(run_file: RunFile, step: Step) -> float | None:
         limits += [_count_tokens_of(_inputs(run_file, encode, "documents"), kinds)]
         limits += [config.max_tokens]
     if documents := _inputs(run_file, step, "documents"):
-        limits += [_count_tokens_of(documents, NOTE_KINDS)]  # what has gold spans
+        limits += [
+            _count_tokens_of(documents, (*NOTE_KINDS, "adverse_event"))
+        ]  # what has gold spans
     known = [limit * _TRAIN_SHARE for limit in limits if limit is not None]
     return min(known, default=None)
 

@@ -36,7 +36,7 @@ def text_tasks(examples: Iterable[Example]) -> tuple[TextTask, ...]:
     answers: dict[tuple[str, TaskKind], list[Answer]] = {}
     for example in examples:
         for (task, kind), answer in example.answers.items():
-            if kind != "spans":
+            if kind not in ("spans", "relations"):
                 answers.setdefault((task, kind), []).append(answer)
     return tuple(
         task

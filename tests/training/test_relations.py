@@ -1,0 +1,130 @@
+"""A head that relates mentions, from annotated notes to `extract --relations`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rinsho.cli import app
+from rinsho.clinical.extract import load_extractor
+from rinsho.clinical.relations import load_relations
+from rinsho.errors import BrokenRecord, ModelCannot, NothingToLearn, RelationsNotLearned
+from rinsho.manifest import open_folder
+from rinsho.text.spans import Relation, Span
+from rinsho.training.examples import read_examples
+from rinsho.training.finetune import FinetuneConfig, finetune
+from rinsho.training.relation_examples import pair_examples
+
+EVENTS = ("発熱", "咳嗽", "動悸", "息切れ", "心窩部痛", "右下腹部痛", "口渇", "全身倦怠感")
+DRUGS = ("アムロジピン", "𠮷草", "プレドニゾロン", "ﾛｷｿﾆﾝ")
+FORMS = (("で", "が出現。", True), ("を", "のため内服。", False))
+
+
+def annotated() -> Iterator[dict[str, object]]:
+    """Notes of two mentions: the words behind them alone say whether one caused the other."""
+    for drug in DRUGS:
+        for event in EVENTS:
+            for between, after, is_cause in FORMS:
+                end = len(drug) + len(between)
+                spans = [
+                    {"start": end, "end": end + len(event), "label": "symptom"},
+                    {"start": 0, "end": len(drug), "label": "drug"},
+                ]
+                relations = [{"kind": "caused", "head": 1, "tail": 0}] if is_cause else []
+                text = f"{drug}{between}{event}{after}"
+                yield {"text": text, "spans": spans, "relations": relations}
+
+
+def write(path: Path, records: list[dict[str, object]]) -> Path:
+    path.write_text("\n".join(json.dumps(one) for one in records), encoding="utf-8")
+    return path
+
+
+def config_of(path: Path, **changes: object) -> FinetuneConfig:
+    values = {"form": "relation", "batch_tokens": 512, "micro_batch_tokens": 256, "threads": 1}
+    rates = {"learning_rate": 1e-2, "n_warmup_steps": 2, "n_steps": 80, "max_epochs": 100}
+    files = {"examples": [{"path": str(path), "license": "CC0-1.0"}], "validation_share": 0.2}
+    return FinetuneConfig.model_validate(values | rates | files | {"precision": "fp32"} | changes)
+
+
+@pytest.fixture(scope="module")
+def related(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("related")
+    path = write(root / "notes.jsonl", list(annotated()))
+    finetune(config_of(path, evaluate_every_steps=20), base=weights, out=root / "relations")
+    return root / "relations"
+
+
+def test_a_head_learns_which_words_say_that_a_drug_caused_an_event(related: Path) -> None:
+    manifest = open_folder(related).manifest
+    assert manifest.counts["kappa"] > 0.8
+    finder = load_relations(related)
+    text, drug, event = "ｱﾑﾛｼﾞﾋﾟﾝで動悸が出現。", Span(0, 8, "drug"), Span(9, 11, "symptom")
+    assert finder.relations(text, [drug, event]) == (Relation("caused", drug, event),)
+    reason = "ｱﾑﾛｼﾞﾋﾟﾝを動悸のため内服。"
+    assert finder.relations(reason, [drug, event]) == ()
+    negated = Span(9, 11, "symptom", "negated")
+    assert finder.relations(text, [drug, negated]) == (), "what did not happen was not caused"
+
+
+def test_the_command_writes_relations_as_lines_json_and_brat(related: Path, tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("𠮷田氏。アムロジピンで動悸が出現。", encoding="utf-8")
+    given = ["extract", str(note), "--relations", str(related)]
+    lines = CliRunner().invoke(app, given)
+    assert lines.exit_code == 0, lines.output
+    line = json.loads(lines.stdout)
+    (said,) = line["relations"]
+    words = [line["spans"][said[side]]["text"] for side in ("head", "tail")]
+    assert (said["kind"], *words) == ("caused", "アムロジピン", "動悸")
+    for form, out in (("jsonl", tmp_path / "x.jsonl"), ("brat", tmp_path / "folder")):
+        assert CliRunner().invoke(app, [*given, "--as", form, "--out", str(out)]).exit_code == 0
+    (marks,) = (tmp_path / "folder").glob("*.ann")
+    assert "R1\tcaused Arg1:T1 Arg2:T2\n" in marks.read_text("utf-8")
+    converted = [str(tmp_path / "folder"), "--out", str(tmp_path / "back.jsonl")]
+    assert CliRunner().invoke(app, ["annotations", *converted]).exit_code == 0
+    written, back = (
+        json.loads((tmp_path / name).read_text("utf-8")) for name in ("x.jsonl", "back.jsonl")
+    )
+    assert written["relations"] == back["relations"] == [{"kind": "caused", "head": 0, "tail": 1}]
+
+
+def test_weights_that_do_not_relate_are_refused_with_the_next_step(
+    related: Path, weights: Path
+) -> None:
+    with pytest.raises(RelationsNotLearned) as refused:
+        load_relations(weights)
+    assert "relation" in refused.value.next_step("ja")
+    with pytest.raises(ModelCannot) as asked:
+        load_extractor(related)
+    assert "--relations" in asked.value.next_step("en")
+
+
+def test_without_a_relation_there_is_nothing_to_learn(weights: Path, tmp_path: Path) -> None:
+    records = [{**one, "relations": []} for one in annotated()]
+    path = write(tmp_path / "none.jsonl", records)
+    with pytest.raises(NothingToLearn):
+        finetune(config_of(path), base=weights, out=tmp_path / "out")
+
+
+def test_texts_whose_relations_nobody_marked_are_no_examples(tmp_path: Path) -> None:
+    first, second, *_ = annotated()
+    del second["relations"]
+    examples = read_examples([write(tmp_path / "a.jsonl", [first, second])])
+    made = list(pair_examples(examples))
+    assert [list(one.answers.values()) for one in made] == [["caused"], []]
+    assert made[0].text == "@*薬*アムロジピン@で#^症状^発熱#が出現。"
+
+
+def test_relations_of_a_text_are_moved_with_its_spans(tmp_path: Path) -> None:
+    (record,) = (one for one in annotated() if one["text"] == "ﾛｷｿﾆﾝで動悸が出現。")
+    (example,) = read_examples([write(tmp_path / "a.jsonl", [record])])
+    drug, event = Span(0, 5, "drug"), Span(6, 8, "symptom")
+    assert example.answers["", "relations"] == (Relation("caused", drug, event),)
+    record["relations"] = [{"kind": "caused", "head": 1, "tail": 2}]
+    with pytest.raises(BrokenRecord):
+        read_examples([write(tmp_path / "b.jsonl", [record])])
