@@ -314,7 +314,7 @@ def cued(
         nonlocal value
         if has_digit and _DIGIT.search(text, place, place + _NEAR) is None:
             return None
-        if place and _IN_WORD.match(text, place - 1):
+        if place and text[place].isascii() and _IN_WORD.match(text, place - 1):
             return None
         value = value or re.compile(rest)
         for end in cues.ends(text, place):

@@ -80,7 +80,7 @@ def read_full_name(text: str, place: int) -> int | None:
     """Return where a full name ends that begins at a place, with or without a blank; or None."""
     if joined := _joined(text, place):
         return joined[1]
-    for n in (2, 3, 1, 4):
+    for n in (2, 3, 1, 4) if " " in text[place + 1 : place + 5] else ():
         if text[place + n : place + n + 1] == " " and (span := _around_blank(text, place + n)):
             return span[1] if span[0] == place else None
     return None

@@ -228,6 +228,8 @@ def _is_hopeless(text: str, end: int) -> bool:
 
 def _is_inside_word(text: str, start: int, end: int) -> bool:
     """Tell whether a cue in Latin letters is only part of a word."""
+    if not (text[start].isascii() or text[end - 1].isascii()):
+        return False
     before, first, last, after = (
         text[start - 1 : start],
         text[start],
