@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ROOMS = ("model", "corpus")  # with C sources
+ROOMS = ("text", "corpus", "model")  # with C sources
 # No library is linked: the threads are those of torch's own OpenMP, which is loaded before.
 FLAGS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -266,3 +267,11 @@ def test_a_stopped_process_leaves_a_run_that_can_go_on(
         assert "Traceback" not in words
     made = collect(config(sources), out=out, n_workers=1)
     assert made.identity_hash == whole.identity_hash
+
+
+def test_workers_leave_the_thresholds_of_the_garbage_collector_as_they_were() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(KeyboardInterrupt), Workers():
+        assert gc.get_threshold() != before
+        raise KeyboardInterrupt
+    assert gc.get_threshold() == before

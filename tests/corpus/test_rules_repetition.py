@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rinsho.corpus.document import Document
 from rinsho.corpus.rules import RuleLimits, open_rules
 from rinsho.corpus.rules.judge import examine, rules_by_name
-from rinsho.corpus.rules.repetition import NgramCounts, character_runs, duplicate_paragraphs
+from rinsho.corpus.rules.repetition import character_runs, count_ngrams, duplicate_paragraphs
 from rinsho.corpus.rules.view import TextView
 
 JUDGE = open_rules(RuleLimits.model_validate({}))
@@ -35,7 +35,7 @@ def codes(text: str) -> NDArray[np.uint32]:
 
 @given(st.text("肺炎咳痰a𠮷。", min_size=20, max_size=300), st.sampled_from([2, 4, 8, 16]))
 def test_ngrams_are_counted_as_a_plain_count_says(text: str, n: int) -> None:
-    found = NgramCounts(codes(text)).of(n)
+    found = count_ngrams(codes(text), n)
     counts = Counter(text[i : i + n] for i in range(len(text) - n + 1))
     n_all = sum(counts.values())
     assert found.hashes.shape == (1, n_all)
@@ -50,7 +50,7 @@ def test_ngrams_are_counted_as_a_plain_count_says(text: str, n: int) -> None:
 def test_a_long_text_is_counted_block_by_block() -> None:
     rng = np.random.default_rng(0)
     block = rng.integers(0x4E00, 0x9000, 8_000, dtype=np.uint32)
-    found = NgramCounts(np.concatenate([block, block])).of(8)
+    found = count_ngrams(np.concatenate([block, block]), 8)
     assert found.hashes.shape[0] == 2
     assert found.duplicate_share == 0  # the second copy stands in a block of its own
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rinsho.text.identifier_names import GAPS, OPENS_GAP
 from rinsho.text.identifiers import (
     IDENTIFIER_KINDS,
     PUBLIC_TEXT_KINDS,
@@ -307,3 +308,9 @@ def test_names_without_a_cue_stay_in_public_text_where_they_are_authors() -> Non
     text = "2021年、山田花子、『統計の話』"
     assert find_identifiers(text, PUBLIC_TEXT_KINDS) == ()
     assert [text[one.start : one.end] for one in find_identifiers(text, ("name",))] == ["山田花子"]
+
+
+def test_no_gap_opens_with_a_character_that_none_names() -> None:
+    rests = ("", ":山田", " 山田", "(姓): 山田", "名: 山田", "] 山田", "山田", '": "山田')
+    others = [chr(code) for code in range(0x10000) if chr(code) not in OPENS_GAP]
+    assert not any(gap.match(c + rest) for c in others for gap in GAPS for rest in rests)

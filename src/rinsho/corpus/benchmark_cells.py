@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rinsho.errors import BrokenRecord
 
@@ -78,6 +78,8 @@ def _json_cells(text: str, least: int) -> Iterator[str]:
         yield from _strings(json.loads(text), least)
     except json.JSONDecodeError:
         for line in text.splitlines():
+            if len(line) < least:
+                continue
             try:
                 yield from _strings(json.loads(line), least)
             except json.JSONDecodeError:
@@ -86,7 +88,7 @@ def _json_cells(text: str, least: int) -> Iterator[str]:
 
 def _strings(value: Any, least: int) -> Iterator[str]:
     """Yield the strings in a value, those of one table or list together, outer ones first."""
-    lists: list[list[Any]] = [[value]]
+    lists: list[Any] = [[value]]
     for values in lists:  # grows as it is read
         for one in values:
             kind = type(one)
@@ -94,9 +96,9 @@ def _strings(value: Any, least: int) -> Iterator[str]:
                 if len(one) >= least:
                     yield one
             elif kind is dict:
-                lists.append(list(cast(dict[str, Any], one).values()))
+                lists.append(one.values())
             elif kind is list:
-                lists.append(cast(list[Any], one))
+                lists.append(one)
 
 
 def _wide_runs(raw: bytes) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
 from rinsho.corpus.ngrams import (
     CodePoints,
     Hashes,
@@ -23,6 +24,7 @@ _MAX_STRIDE = 8
 _NO_CONTENT_SHARE = 0.5  # of characters that repeat one of the four before them
 _BETWEEN = "\0" * 4  # items are hashed together; this keeps their ends from looking alike
 _BLOCK = 2**18  # characters that are hashed at once
+_CHUNK = 2**14  # characters that are looked up at once: they stay in the cache
 PROBE_EVERY = 4  # characters: a text is looked at in every fourth place, a run in four of them
 _FILTER_BITS_PER_HASH = 16  # at least: one other hash in 60 or fewer passes by chance
 _SECOND_BIT = np.uint64(32)  # a hash sets the bit of its leading part, and that of its trailing one
@@ -99,7 +101,7 @@ def _runs_at_strides(
         places = (offsets + np.repeat(starts, n_runs))[is_wanted]
         owners = np.repeat(np.arange(first, first + len(block), dtype=np.int32), n_runs)[is_wanted]
         has_content = _has_content(codes, run_chars)[places]
-        everywhere = hash_ngrams(codes, run_chars)
+        everywhere = _hash_runs(codes, run_chars)
         if len(texts) >= MAX_CELLS:
             n_alike += np.bincount((everywhere >> shift).view(np.int64), minlength=len(n_alike))
         hashes.append(everywhere[places[has_content]])
@@ -129,7 +131,7 @@ def _common(texts: Sequence[str], run_chars: int, candidates: Hashes) -> Hashes:
     n_cells = np.zeros(len(candidates), dtype=np.int64)
     for _, block in _blocks(texts):
         codes, starts, n_runs = _lay_out(block, run_chars)
-        hashes = hash_ngrams(codes, run_chars)[ranges(starts, n_runs)]
+        hashes = _hash_runs(codes, run_chars)[ranges(starts, n_runs)]
         maybe = may_hold(is_maybe, hashes)
         places = np.searchsorted(candidates, hashes[maybe])
         is_found = candidates.take(places, mode="clip") == hashes[maybe]
@@ -158,6 +160,12 @@ def _lay_out(texts: Sequence[str], run_chars: int) -> tuple[CodePoints, Numbers,
     return code_points(_BETWEEN.join(texts)), starts, lengths - run_chars + 1
 
 
+def _hash_runs(codes: CodePoints, run_chars: int) -> Hashes:
+    if kernels.are_here() and run_chars <= kernels.MOST_JOINED:
+        return kernels.hash_ngrams(codes, run_chars)
+    return hash_ngrams(codes, run_chars)
+
+
 def _has_content(codes: CodePoints, run_chars: int) -> NDArray[np.bool_]:
     """Tell of each run whether it is more than a short pattern over and over."""
     repeats = np.zeros(len(codes), dtype=bool)
@@ -179,7 +187,36 @@ def probes(codes: CodePoints, run_chars: int) -> Hashes:
     """
     whole = len(codes) // PROBE_EVERY * PROBE_EVERY
     four_each = codes[:whole].astype(np.uint16).view(np.uint64)
-    return hash_ngrams(four_each, (run_chars + 1) // PROBE_EVERY - 1)
+    return hash_ngrams(four_each, _n_joined(run_chars))
+
+
+def _n_joined(run_chars: int) -> int:
+    """Return how many fours of characters a probe joins."""
+    return (run_chars + 1) // PROBE_EVERY - 1
+
+
+def find_probes(codes: CodePoints, run_chars: int, is_maybe: Bits) -> Numbers:
+    """Return which of the `probes` of a text may be those of a run, by their number.
+
+    Args:
+        codes: Without blanks, shape (n,).
+        run_chars: Of a run.
+        is_maybe: The filter of the runs' probes.
+    """
+    n_joined = _n_joined(run_chars)
+    if kernels.are_here() and n_joined <= kernels.MOST_JOINED:
+        is_long = len(codes) >= run_chars
+        return kernels.find_probes(codes[: len(codes) * is_long], n_joined, is_maybe)
+    return find_probes_by_numpy(codes, run_chars, is_maybe)
+
+
+def find_probes_by_numpy(codes: CodePoints, run_chars: int, is_maybe: Bits) -> Numbers:
+    """Return what `kernels.find_probes` does."""
+    found = [np.empty(0, dtype=np.int64)]
+    for chunk in range(0, len(codes) - run_chars + 1, _CHUNK):
+        part = codes[chunk : chunk + _CHUNK + run_chars - 1]
+        found.append(may_hold(is_maybe, probes(part, run_chars)) + chunk // PROBE_EVERY)
+    return np.unique(np.concatenate(found))
 
 
 def _probes_of_runs(codes: CodePoints, places: Numbers, run_chars: int) -> Hashes:
@@ -200,13 +237,20 @@ def make_filter(n_hashes: int, parts: Iterable[Hashes]) -> Bits:
     """
     n_bits = max(_MIN_FILTER_BITS, int(_FILTER_BITS_PER_HASH * n_hashes).bit_length())
     is_set = np.zeros(2**n_bits // 8, dtype=np.uint8)
-    width = np.uint32 if n_bits <= 32 else np.uint64  # sorted in half the time
+    fill = kernels.fill_filter if kernels.are_here() else fill_filter_by_numpy
     for hashes in parts:
-        for part in (hashes, hashes << _SECOND_BIT):
-            places = (part >> np.uint64(64 - n_bits)).astype(width)
-            places.sort()  # bits that lie together are set in a third of the time
-            np.bitwise_or.at(is_set, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+        fill(hashes, is_set)
     return is_set
+
+
+def fill_filter_by_numpy(hashes: Hashes, is_set: Bits) -> None:
+    """Do what `kernels.fill_filter` does."""
+    n_bits = (8 * len(is_set)).bit_length() - 1
+    width = np.uint32 if n_bits <= 32 else np.uint64  # sorted in half the time
+    for part in (hashes, hashes << _SECOND_BIT):
+        places = (part >> np.uint64(64 - n_bits)).astype(width)
+        places.sort()  # bits that lie together are set in a third of the time
+        np.bitwise_or.at(is_set, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
 
 
 def may_hold(is_maybe: Bits, hashes: Hashes) -> Numbers:

@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
 from rinsho.corpus.benchmark_cells import benchmark_name, holds_items, read_cells
 from rinsho.corpus.benchmark_runs import (
     PROBE_EVERY,
     Bits,
     ItemRuns,
     Numbers,
+    find_probes,
     is_in,
     make_filter,
-    may_hold,
-    probes,
     ranges,
     stride_of,
 )
@@ -44,11 +44,10 @@ from rinsho.corpus.ngrams import (
     compact_code_points,
     compact_in_a_row,
     hash_ngrams,
+    in_a_row,
     is_blank,
 )
 from rinsho.text.sentences import split_sentences
-
-_CHUNK = 2**14  # characters that are looked up at once: they stay in the cache
 
 _MIN_COVERED = 8  # characters of a sentence; half of what two ends must not make together
 _MAX_SENTENCE = 400  # characters: longer ones are tables, or text that lost its stops
@@ -108,7 +107,10 @@ class OverlapIndex:
         """Tell of each text whether `find` finds anything; quicker than to `find` in each."""
         if not texts:
             return []
-        codes, starts = compact_in_a_row(texts)
+        in_c = kernels.are_here()
+        codes, starts = (
+            kernels.without_blanks(*in_a_row(texts)) if in_c else compact_in_a_row(texts)
+        )
         places, _ = self._matches(codes)
         holding = set(np.searchsorted(starts, places, side="right").tolist())
         return [number in holding for number in range(1, len(texts) + 1)]
@@ -147,12 +149,7 @@ class OverlapIndex:
 
     def _matches(self, codes: CodePoints) -> tuple[Numbers, Hashes]:
         """Return where in `codes` runs of the index begin, and their hashes."""
-        places = [np.empty(0, dtype=np.int64)]
-        for chunk in range(0, len(codes) - self.run_chars + 1, _CHUNK):
-            part = codes[chunk : chunk + _CHUNK + self.run_chars - 1]
-            probed = may_hold(self.is_maybe, probes(part, self.run_chars))
-            places.append(PROBE_EVERY * probed + chunk)
-        probed = np.unique(np.concatenate(places))
+        probed = PROBE_EVERY * find_probes(codes, self.run_chars, self.is_maybe)
         around = probed[:, None] + np.arange(1 - PROBE_EVERY, self.run_chars)
         starts = around[:, :PROBE_EVERY].ravel()
         hashes = hash_ngrams(codes.take(around, mode="clip"), self.run_chars).ravel()

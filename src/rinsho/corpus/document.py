@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any
 
 from rinsho.json_lines import read_json_lines, write_json_lines
 from rinsho.text.spans import Relation, Span, relations_from_json, relations_to_json
+
+# A text after `normalize` holds no other character that JSON escapes.
+_ESCAPES = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\t", b"\\t"))
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_NO_TEXT = b'"text": ""'  # stands in no string: a quote in it is escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,19 @@ def to_json(document: Document) -> dict[str, Any]:
     if document.messages is not None:
         value["messages"] = [{"role": m.role, "content": m.content} for m in document.messages]
     return value
+
+
+def to_line(document: Document) -> bytes:
+    """Return the JSON form as a line; for a long text in half the time of `json.dumps`.
+
+    >>> to_line(Document("a/0", "発熱", "a", "CC0-1.0")).decode()
+    '{"id": "a/0", "text": "発熱", "source": "a", "license": "CC0-1.0"}\\n'
+    """
+    rest = _ENCODER.encode({**to_json(document), "text": ""}).encode()
+    text = document.text.encode()
+    for character, escaped in _ESCAPES:
+        text = text.replace(character, escaped)
+    return rest.replace(_NO_TEXT, b'"text": "' + text + b'"', 1) + b"\n"
 
 
 def from_json(value: Mapping[str, Any]) -> Document:

@@ -20,11 +20,11 @@ from rinsho.corpus.kernels import N_BINS
 from rinsho.corpus.ngrams import (
     Hashes,
     SmallHashes,
-    code_points,
     compact_code_points,
     compact_in_a_row,
     hash_ngrams,
     hash_ngrams_small,
+    in_a_row,
     unique,
 )
 
@@ -88,8 +88,7 @@ def fingerprints(texts: Sequence[str]) -> list[Fingerprint]:
 def _least_shingles(texts: Sequence[str]) -> tuple[SmallHashes, NDArray[np.int64]]:
     """Return the least n-gram of each text in each range, and how many different ones it has."""
     if kernels.are_here():
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        return kernels.least_shingles(code_points("\0".join([*texts, ""])), lengths)
+        return kernels.least_shingles(*in_a_row(texts))
     return least_shingles_by_numpy(texts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -25,6 +26,8 @@ OnRead = Callable[[int], None]
 Work = Callable[[Any, OnRead], None]
 MAX_ATTEMPTS = 3  # a worker killed for memory is killed again: then say so
 _POLL_SECONDS = 0.2  # how often the progress bar asks
+# Documents hold no cycles: Python's thresholds look for some among them for 2% of the time.
+_GARBAGE_THRESHOLDS = (100_000, 50, 100)
 
 
 def usable_cores() -> int:
@@ -46,13 +49,16 @@ class Workers:
         self._n_workers = n_workers
         self._pool: _Pool | None = None
         self._ray: Any = None
+        self._thresholds = gc.get_threshold()
 
     def __enter__(self) -> Self:
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
         if self._engine == "ray":
             self._ray = _open_ray(self._n_workers)
         return self
 
     def __exit__(self, *error: object) -> None:
+        gc.set_threshold(*self._thresholds)
         if self._pool is not None:
             self._pool.close(is_failed=error[0] is not None)
         if self._ray is not None:
@@ -118,6 +124,7 @@ _reads: Any = None  # in a worker: the queue of bytes read
 def _begin_worker(reads: Any) -> None:
     global _reads
     _reads = reads
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # one who stops a run need not read tracebacks
 
 

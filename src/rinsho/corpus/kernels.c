@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "wide.h"
+
 #define N_BINS 128
 #define BIN_SHIFT 25
 
@@ -46,24 +48,26 @@ int64_t rinsho_hash_lines(
     return n_found;
 }
 
-/* Hash the runs of 5 characters of a text, blanks left out: one
- * stands at the place of its last character, the first four are none. Returns the characters. */
-static int64_t hash_runs(
-    const uint32_t *codes, int64_t n, Blanks blanks, const uint32_t *steps, uint32_t *hashes) {
-    uint32_t before = 0, pair_before = 0, pair_two_before = 0, four_before = 0;
-    int64_t n_chars = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t pair = before * steps[0] + codes[i];
-        const uint32_t four = pair_two_before * steps[1] + pair;
-        uint32_t hash = four_before * steps[2] + four;
+/* Put the hash of each run of 5 of n characters in the place of its first; the last 4 are none. */
+WIDE static void hash_runs(uint32_t *codes, int64_t n, const uint32_t *steps) {
+    for (int64_t i = 0; i < n - 1; i++) codes[i] = codes[i] * steps[0] + codes[i + 1];
+    for (int64_t i = 0; i < n - 3; i++) codes[i] = codes[i] * steps[1] + codes[i + 2];
+    for (int64_t i = 0; i < n - 4; i++) {
+        uint32_t hash = codes[i] * steps[2] + codes[i + 1];
         hash = (hash ^ hash >> 16) * 0x7FEB352Du;
         hash = (hash ^ hash >> 15) * 0x846CA68Bu;
-        hashes[n_chars] = hash ^ hash >> 16;
-        if (blank(blanks, codes[i])) continue;
-        before = codes[i], pair_two_before = pair_before, pair_before = pair, four_before = four;
-        n_chars++;
+        codes[i] = hash ^ hash >> 16;
     }
-    return n_chars;
+}
+
+/* Copy the characters that are no blanks; returns how many there are. */
+static int64_t copy_written(const uint32_t *codes, int64_t n, Blanks blanks, uint32_t *kept) {
+    int64_t n_kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        kept[n_kept] = codes[i];
+        n_kept += !blank(blanks, codes[i]);
+    }
+    return n_kept;
 }
 
 /* Count the different ones of n numbers; `set` has room for twice as many, rounded up to a power of
@@ -92,17 +96,35 @@ void rinsho_least_shingles(
     int64_t *n_different) {
     const Blanks blanks = {is_blank, n_blanks};
     for (int64_t text = 0; text < n_texts; text++, least += N_BINS) {
-        const int64_t n = hash_runs(codes, lengths[text], blanks, steps, hashes);
+        const int64_t n = copy_written(codes, lengths[text], blanks, hashes) - 4;
+        hash_runs(hashes, n + 4, steps);
         uint8_t is_full[N_BINS] = {0};
         for (int bin = 0; bin < N_BINS; bin++) least[bin] = UINT32_MAX;
-        for (int64_t i = 4; i < n; i++) {
+        for (int64_t i = 0; i < n; i++) {
             const uint32_t bin = hashes[i] >> BIN_SHIFT;
             least[bin] = hashes[i] < least[bin] ? hashes[i] : least[bin];
             is_full[bin] = 1;
         }
         for (uint32_t bin = 0; bin < N_BINS; bin++)
             if (!is_full[bin]) least[bin] = ~(bin << BIN_SHIFT);
-        n_different[text] = n > 4 ? count_different(hashes + 4, n - 4, set) : 0;
+        n_different[text] = n > 0 ? count_different(hashes, n, set) : 0;
         codes += lengths[text] + 1;
     }
+}
+
+/* Leave the blanks out of texts in a row, in which a number stands behind each, which stays: the
+ * characters and where each text begins. Returns how many characters there are. */
+int64_t rinsho_without_blanks(
+    const uint32_t *codes, const int64_t *lengths, int64_t n_texts, const uint8_t *is_blank,
+    int64_t n_blanks, uint32_t *kept, int64_t *starts) {
+    const Blanks blanks = {is_blank, n_blanks};
+    int64_t n_kept = 0;
+    for (int64_t text = 0; text < n_texts; text++) {
+        starts[text] = n_kept;
+        n_kept += copy_written(codes, lengths[text], blanks, kept + n_kept);
+        kept[n_kept++] = codes[lengths[text]];
+        codes += lengths[text] + 1;
+    }
+    starts[n_texts] = n_kept;
+    return n_kept;
 }

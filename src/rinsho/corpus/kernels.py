@@ -1,6 +1,6 @@
-"""Passes over the characters of texts in C: `kernels.c`, built when rinsho is installed.
+"""Passes over the characters of texts in C: `*.c`, built when rinsho is installed.
 
-Without a C compiler numpy does the same, in two to three times the time.
+Without a C compiler numpy does the same, in two to five times the time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rinsho.corpus.ngrams import IS_BLANK, SMALL_STEPS, CodePoints, Hashes, SmallHashes
+from rinsho.corpus.ngrams import IS_BLANK, SMALL_STEPS, STEPS, CodePoints, Hashes, SmallHashes
 
 Numbers = NDArray[np.int64]
+Bits = NDArray[np.uint8]
 N_BINS = 128  # as in kernels.c
+N_COLUMNS = 14  # as in examine.c
+MOST_JOINED = 1024  # as in overlaps.c
 
 _LIBRARY = Path(__file__).with_name("libkernels.so")
 _POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
@@ -29,11 +32,19 @@ def _library() -> ctypes.CDLL | None:
     except OSError:
         return None
     blanks = [_POINTER, _INTEGER]
-    lines, shingles = library.rinsho_hash_lines, library.rinsho_least_shingles
-    lines.argtypes = [_POINTER, _INTEGER, *blanks, _INTEGER, ctypes.c_uint32, _POINTER, _POINTER]
-    lines.restype = _INTEGER
-    shingles.argtypes = [_POINTER, _POINTER, _INTEGER, *blanks, *[_POINTER] * 5]
-    shingles.restype = None
+    arguments = {
+        "hash_lines": [_POINTER, _INTEGER, *blanks, _INTEGER, ctypes.c_uint32, _POINTER, _POINTER],
+        "least_shingles": [_POINTER, _POINTER, _INTEGER, *blanks, *[_POINTER] * 5],
+        "examine": [_POINTER, _POINTER, _INTEGER, _POINTER, *blanks, *[_POINTER] * 4],
+        "find_keys": [_POINTER, _INTEGER, *[_POINTER] * 3],
+        "without_blanks": [_POINTER, _POINTER, _INTEGER, *blanks, _POINTER, _POINTER],
+        "hash_ngrams": [_POINTER, _INTEGER, _INTEGER, _POINTER, _POINTER],
+        "find_probes": [_POINTER, _INTEGER, _INTEGER, _POINTER, _POINTER, _INTEGER, _POINTER],
+        "fill_filter": [_POINTER, _INTEGER, _POINTER, _INTEGER],
+    }
+    for name, types in arguments.items():
+        function = getattr(library, f"rinsho_{name}")
+        function.argtypes, function.restype = types, _INTEGER
     return library
 
 
@@ -83,3 +94,105 @@ def least_shingles(codes: CodePoints, lengths: Numbers) -> tuple[SmallHashes, Nu
         *(array.ctypes.data for array in (SMALL_STEPS, hashes, found, least, n_different)),
     )
     return least, n_different
+
+
+def examine(codes: CodePoints, lengths: Numbers, class_of: Bits) -> Numbers:
+    """Return what the rules count in each text, in the columns of `examine.c`.
+
+    Args:
+        codes: Texts in a row, a NUL after each.
+        lengths: Characters of each, shape (n_texts,).
+        class_of: Of every code point.
+
+    Returns:
+        Shape (n_texts, N_COLUMNS).
+    """
+    library = _library()
+    assert library is not None
+    longest = int(lengths.max()) + 1
+    rows = np.empty((len(lengths), N_COLUMNS), np.int64)
+    different, hashes = np.empty(longest, np.uint32), np.empty(longest, np.uint64)
+    found = np.empty(4 * longest, np.uint64)
+    library.rinsho_examine(
+        *(codes.ctypes.data, lengths.ctypes.data, len(lengths), class_of.ctypes.data, *_BLANKS),
+        *(array.ctypes.data for array in (different, hashes, found, rows)),
+    )
+    return rows
+
+
+def find_keys(codes: CodePoints, steps: SmallHashes, is_key: Bits) -> NDArray[np.int32]:
+    """Return where three characters may be a key: both ends of their hash are marked.
+
+    Args:
+        codes: A text.
+        steps: Factors of the three, whose sum is the hash; shape (3,).
+        is_key: A bit for each number of 18 bits, the lowest first, shape (2**15,).
+    """
+    library = _library()
+    assert library is not None
+    places = np.empty(len(codes), np.int32)
+    n = library.rinsho_find_keys(
+        *(codes.ctypes.data, len(codes)),
+        *(array.ctypes.data for array in (steps, is_key, places)),
+    )
+    return places[:n].copy()
+
+
+def without_blanks(codes: CodePoints, lengths: Numbers) -> tuple[CodePoints, Numbers]:
+    """Return texts in a row without white space, a NUL after each, and where each begins.
+
+    Args:
+        codes: Texts in a row, a NUL after each.
+        lengths: Characters of each, shape (n_texts,).
+    """
+    library = _library()
+    assert library is not None
+    kept, starts = np.empty(len(codes), np.uint32), np.empty(len(lengths) + 1, np.int64)
+    n = library.rinsho_without_blanks(
+        *(codes.ctypes.data, lengths.ctypes.data, len(lengths), *_BLANKS),
+        *(kept.ctypes.data, starts.ctypes.data),
+    )
+    return kept[:n], starts
+
+
+def hash_ngrams(codes: CodePoints, n: int) -> Hashes:
+    """Return `ngrams.hash_ngrams` of a text's code points, for n up to `MOST_JOINED`."""
+    library = _library()
+    assert library is not None
+    hashes = np.empty(max(0, len(codes) - n + 1), np.uint64)
+    library.rinsho_hash_ngrams(
+        *(codes.ctypes.data, len(codes), n, STEPS.ctypes.data, hashes.ctypes.data)
+    )
+    return hashes
+
+
+def find_probes(codes: CodePoints, n_joined: int, is_maybe: Bits) -> Numbers:
+    """Return which fourth characters begin a probe that a filter may hold, by their number.
+
+    Args:
+        codes: A text without blanks.
+        n_joined: Values of four characters in a probe, up to `MOST_JOINED`.
+        is_maybe: Of `benchmark_runs.make_filter`.
+    """
+    library = _library()
+    assert library is not None
+    places = np.empty(len(codes) // 4 + 1, np.int64)
+    n = library.rinsho_find_probes(
+        *(codes.ctypes.data, len(codes), n_joined, STEPS.ctypes.data, is_maybe.ctypes.data),
+        *(_n_bits(is_maybe), places.ctypes.data),
+    )
+    return places[:n].copy()
+
+
+def fill_filter(hashes: Hashes, is_maybe: Bits) -> None:
+    """Set the two bits of each hash in a filter."""
+    library = _library()
+    assert library is not None
+    library.rinsho_fill_filter(
+        *(hashes.ctypes.data, len(hashes), is_maybe.ctypes.data, _n_bits(is_maybe))
+    )
+
+
+def _n_bits(is_maybe: Bits) -> int:
+    """Return how many bits of a hash name a bit of a filter."""
+    return (8 * len(is_maybe)).bit_length() - 1

@@ -12,10 +12,10 @@ SmallHashes = NDArray[np.uint32]
 CodePoints = NDArray[np.uint32]
 
 # One odd multiplier per doubling of the width: enough for runs of 2**32 characters.
-_STEPS = np.random.default_rng(5).integers(1, 2**63, 32, dtype=np.uint64) * np.uint64(
-    2
-) + np.uint64(1)
-SMALL_STEPS = (_STEPS >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+STEPS = np.random.default_rng(5).integers(1, 2**63, 32, dtype=np.uint64) * np.uint64(2) + np.uint64(
+    1
+)
+SMALL_STEPS = (STEPS >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 _MIX, _MIX_AGAIN = np.uint64(0xD6E8FEB86659FD93), np.uint64(0x9E3779B97F4A7C15)
 _SMALL_MIX, _SMALL_MIX_AGAIN = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)  # C. Wellons, lowbias32
 
@@ -38,6 +38,12 @@ def is_blank(codes: CodePoints) -> NDArray[np.bool_]:
     return IS_BLANK.take(codes, mode="clip")
 
 
+def in_a_row(texts: Sequence[str]) -> tuple[CodePoints, NDArray[np.int64]]:
+    """Return the code points of texts in a row, a NUL after each, and their lengths, (n_texts,)."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    return code_points("\0".join([*texts, ""])), lengths
+
+
 def compact_code_points(text: str) -> CodePoints:
     """Return the code points of a text that are no white space: `without_blanks`, only faster."""
     codes = code_points(text)
@@ -55,10 +61,10 @@ def compact_in_a_row(texts: Sequence[str]) -> tuple[CodePoints, NDArray[np.int64
     Returns:
         The code points, and their starts, shape (len(texts) + 1,): the last one is their length.
     """
-    codes = code_points("\0".join([*texts, ""]))
+    codes, lengths = in_a_row(texts)
     is_kept = ~is_blank(codes)
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
-    sizes = np.add.reduceat(is_kept, np.cumsum(lengths) - lengths, dtype=np.int64)
+    starts = np.cumsum(lengths + 1) - lengths - 1
+    sizes = np.add.reduceat(is_kept, starts, dtype=np.int64)
     return codes[is_kept], np.concatenate(([0], np.cumsum(sizes)))
 
 
@@ -79,7 +85,7 @@ def hash_ngrams(text: str | NDArray[np.unsignedinteger], n: int) -> Hashes:
     if codes.shape[-1] < n:
         return np.empty((*codes.shape[:-1], 0), dtype=np.uint64)
     hashes = spread(codes)
-    for step, multiplier in zip(_steps(n), _STEPS, strict=False):
+    for step, multiplier in zip(_steps(n), STEPS, strict=False):
         joined = hashes[..., :-step] * multiplier
         joined += hashes[..., step:]
         hashes = joined

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rinsho import __version__
 from rinsho.corpus.contamination import open_index
 from rinsho.corpus.coverage import Coverage
-from rinsho.corpus.document import Document, Rejection, to_json
+from rinsho.corpus.document import Document, Rejection, to_line
 from rinsho.corpus.duplicates import N_BANDS, Fingerprint, fingerprints
 from rinsho.corpus.repeated_lines import line_hashes_of_all
 from rinsho.corpus.settings import CollectConfig
@@ -301,7 +301,7 @@ class _PartWriter:
     ) -> int:
         """Write a document that passed; return its code."""
         assert self._texts is not None and self._lines is not None and self._passages is not None
-        line = json.dumps(to_json(document), ensure_ascii=False).encode() + b"\n"
+        line = to_line(document)
         row = (
             *(number, self.n_text_bytes, len(line), len(document.text), mark.n_bytes, len(hashes)),
             *(mark.n_shingles, judged.n_passages, judged.n_passage_chars),

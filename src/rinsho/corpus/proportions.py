@@ -120,5 +120,6 @@ def _save(figure: Any, folder: Path) -> tuple[Path, Path]:
     settings: Any = {"svg.hashsalt": "rinsho proportions", "font.family": "IPAexGothic"}
     with matplotlib.rc_context(settings):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # it is laid out: a second time takes a tenth of a second
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     return svg, png

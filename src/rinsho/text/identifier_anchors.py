@@ -10,10 +10,12 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.text import kernels
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_name_words import in_any_case
 
@@ -25,7 +27,7 @@ _FACTORS = np.array(
 )
 _HASH_SHIFT = np.uint32(32 - _N_BITS)
 _N_CODES = 0x10000  # characters beyond share the last entry, which every rule takes
-_N_AHEAD = 5  # characters that a rule looks ahead; one back
+_N_AHEAD = kernels.N_AHEAD  # characters that a rule looks ahead; one back
 _BETWEEN = "\n" * _N_AHEAD  # texts
 _CHUNK = 2**14  # characters: they stay in the cache
 _NONE = "\ue000"  # a character for private use: instead of an empty set, which is any character
@@ -95,14 +97,16 @@ def finder(pattern: str | re.Pattern[str], is_right: Callable[[str], bool] | Non
         pattern: Looked for at the place itself, never further on.
         is_right: A last check of the value.
     """
-    compiled = re.compile(pattern)
-    group = "value" if "value" in compiled.groupindex else 0
+    compiled: re.Pattern[str] | None = None  # most rules are never asked in most texts
 
     def find(text: str, place: int) -> tuple[int, int] | None:
+        nonlocal compiled
+        compiled = compiled or re.compile(pattern)
         match = compiled.match(text, place)
-        if match is None or (is_right is not None and not is_right(match[group])):
+        if match is None:
             return None
-        return match.span(group)
+        group = "value" if "value" in compiled.groupindex else 0
+        return match.span(group) if is_right is None or is_right(match[group]) else None
 
     return find
 
@@ -111,7 +115,10 @@ def first_of(*finds: Find) -> Find:
     """Return a function that tries others in order: one rule costs less than several."""
 
     def find(text: str, place: int) -> tuple[int, int] | None:
-        return next((span for one in finds if (span := one(text, place))), None)
+        for one in finds:
+            if span := one(text, place):
+                return span
+        return None
 
     return find
 
@@ -135,14 +142,17 @@ class Anchors:
         self._longer = [_hashed(rules, length) for length in range(2, _N_AHEAD + 2)]
         self._rules = tuple(rules)
         self._of_bits: dict[int, tuple[Rule, ...]] = {}
+        characters = (self._one, self._second, self._before, self._next)
+        self.tables = kernels.AnchorTables(
+            self._marks, self._class, self._pairs, characters, self._longer
+        )
 
     def places(self, texts: Sequence[str]) -> list[list[tuple[int, tuple[Rule, ...]]]]:
         """Return for each text the places in order with the rules that may begin there.
 
         Many short texts in one call cost little more than one long one.
         """
-        codes = _codes(_BETWEEN.join(texts))
-        found, rules = self._found(codes)
+        found, rules = self._found(self.codes_of(texts))
         places: list[list[tuple[int, tuple[Rule, ...]]]] = []
         start = 0
         for text in texts:
@@ -152,8 +162,23 @@ class Anchors:
             start += len(text) + len(_BETWEEN)
         return places
 
-    def _found(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], list[tuple[Rule, ...]]]:
+    @staticmethod
+    def codes_of(texts: Sequence[str]) -> NDArray[np.uint16]:
+        """Return one number per character of texts in a row, line ends between and behind them."""
+        text = _BETWEEN.join(texts) + _BETWEEN
+        coded = text.encode("utf-16-le", "surrogatepass")
+        if len(coded) == 2 * len(text):
+            return np.frombuffer(coded, dtype=np.uint16)
+        return _numbers(text).astype(np.uint16)
+
+    def _found(self, codes: NDArray[np.uint16]) -> tuple[NDArray[Any], list[tuple[Rule, ...]]]:
         """Return all places where a rule may begin, and the rules of each."""
+        found, bits = (self.tables if kernels.are_here() else self).find(codes)
+        rules = [self._of_bits.get(some) or self._remember(some) for some in bits.tolist()]
+        return found, rules
+
+    def find(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Return what `kernels.AnchorTables.find` does."""
         found = self._pairs_in(codes)
         first = codes.take(found).astype(np.uint32)
         later = [codes.take(found + n) for n in range(1, _N_AHEAD + 1)]
@@ -168,8 +193,7 @@ class Anchors:
         bits &= self._second.take(later[0])
         bits &= self._before.take(codes.take(found - 1, mode="wrap"))  # of the first: a line end
         kept = bits.nonzero()[0]
-        rules = [self._of_bits.get(some) or self._remember(some) for some in bits[kept].tolist()]
-        return found[kept], rules
+        return found[kept], bits[kept]
 
     def _pairs_in(self, codes: NDArray[np.uint16]) -> NDArray[np.int64]:
         """Return where two characters in a row may begin a rule.
@@ -245,15 +269,6 @@ def _hashed(rules: Sequence[Rule], length: int) -> NDArray[np.uint64]:
     return table
 
 
-def _codes(text: str) -> NDArray[np.uint16]:
-    """Return one number per character, and line ends after the last."""
-    text += _BETWEEN
-    coded = text.encode("utf-16-le", "surrogatepass")
-    if len(coded) == 2 * len(text):
-        return np.frombuffer(coded, dtype=np.uint16)
-    return _numbers(text).astype(np.uint16)
-
-
 def _table(sets_of_rules: Sequence[Sequence[str]]) -> NDArray[np.uint64]:
     """Return the bits of the rules that take each character at one place."""
     table = np.zeros(_N_CODES, dtype=np.uint64)
@@ -293,18 +308,20 @@ def cued(
         has_digit: Whether every value has one: without one nearby nothing is tried.
     """
     cues = WordsAt(in_any_case(list(words)))
-    look_behind = re.compile(before)
-    value = re.compile(rest)
+    value: re.Pattern[str] | None = None
 
     def find(text: str, place: int) -> tuple[int, int] | None:
+        nonlocal value
         if has_digit and _DIGIT.search(text, place, place + _NEAR) is None:
             return None
-        if place and _IN_WORD.match(text, place - 1):
+        if place and text[place].isascii() and _IN_WORD.match(text, place - 1):
             return None
+        value = value or re.compile(rest)
         for end in cues.ends(text, place):
             match = value.match(text, end)
             if match and (is_right is None or is_right(match["value"])):
-                return match.span("value") if look_behind.match(text, place) else None
+                is_free = not before or re.compile(before).match(text, place)
+                return match.span("value") if is_free else None
         return None
 
     return Rule(kind, begins(cues.words), find, priority)
@@ -316,33 +333,29 @@ class WordsAt:
     def __init__(self, words: Iterable[str]) -> None:
         """Keep the words."""
         self.words = frozenset(words)
-        self._of_first = _lengths(self.words, 1)
-        self._of_pair = _lengths(self.words, 2)
-        for pair, lengths in self._of_pair.items():
-            self._of_pair[pair] = (*lengths, *self._of_first.get(pair[0], ()))
+        self._of_three = _lengths(self.words, 3)
+        self._of_pair = {word for word in self.words if len(word) == 2}
+        self._of_first = {word for word in self.words if len(word) == 1}
 
     def ends(self, text: str, place: int) -> list[int]:
         """Return where the words end that begin at a place, the longest first."""
-        lengths = self._of_pair.get(text[place : place + 2])
-        if lengths is None:
-            lengths = self._of_first.get(text[place], ())
+        three = text[place : place + 3]
         found: list[int] = []
-        for length in lengths:
+        for length in self._of_three.get(three, ()):
             end = place + length
             if text[place:end] in self.words and end <= len(text):
                 found.append(end)
+        if three[:2] in self._of_pair:
+            found.append(place + 2)
+        if three[:1] in self._of_first:
+            found.append(place + 1)
         return found
 
 
 def _lengths(words: Iterable[str], n: int) -> dict[str, tuple[int, ...]]:
-    """Return the lengths of words by their first characters, the longest first.
-
-    Args:
-        words: All words.
-        n: 1 for the words of one character, 2 for the others, by their first two.
-    """
+    """Return the lengths of the words of n characters or more by their first n, longest first."""
     lengths: dict[str, set[int]] = {}
     for word in words:
-        if (len(word) > 1) == (n > 1):
+        if len(word) >= n:
             lengths.setdefault(word[:n], set()).add(len(word))
     return {key: tuple(sorted(some, reverse=True)) for key, some in lengths.items()}

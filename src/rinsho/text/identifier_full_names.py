@@ -6,6 +6,7 @@ in the same place: 12:04 城 花子 胃カメラ, [山口 すみれ 12:36], CT_O
 
 from __future__ import annotations
 
+import functools
 import re
 
 from rinsho.text.identifier_anchors import Begin, Rule
@@ -79,7 +80,7 @@ def read_full_name(text: str, place: int) -> int | None:
     """Return where a full name ends that begins at a place, with or without a blank; or None."""
     if joined := _joined(text, place):
         return joined[1]
-    for n in (2, 3, 1, 4):
+    for n in (2, 3, 1, 4) if " " in text[place + 1 : place + 5] else ():
         if text[place + n : place + n + 1] == " " and (span := _around_blank(text, place + n)):
             return span[1] if span[0] == place else None
     return None
@@ -88,13 +89,19 @@ def read_full_name(text: str, place: int) -> int | None:
 def _joined(text: str, place: int) -> tuple[int, int] | None:
     """Read surname and given name without a blank."""
     match = _WHOLE.match(text, place)
-    if match is None or NO_KATAKANA_NAME.search(match[0]) or not is_person(match[0]):
-        return None
-    parts = split_full_name(match[0])
+    return match.span() if match and _is_whole(match[0]) else None
+
+
+@functools.lru_cache(1 << 15)
+def _is_whole(word: str) -> bool:
+    """Tell whether a word is a surname and a given name without a blank."""
+    if NO_KATAKANA_NAME.search(word) or not is_person(word):
+        return False
+    parts = split_full_name(word)
     if parts and len(parts[0]) == 1 and parts[1][0] < "一" and not is_given(parts[1]):
-        return None  # 何かあれば
-    shape = split_shape(match[0])
-    return match.span() if parts or (shape and len(shape[1]) > 1) else None
+        return False  # 何かあれば
+    shape = split_shape(word)
+    return parts is not None or (shape is not None and len(shape[1]) > 1)
 
 
 _ROMAN = re.compile(

@@ -206,10 +206,10 @@ def _run_start(text: str, place: int) -> int | None:
             return None
     if last.isascii():
         return max(0, end - _LONGEST) if last.isalpha() or last == "." else None
-    for run in (_KANA_BACK, _KANJI_BACK):
-        if match := run.search(text, max(0, end - 20), end):
-            return match.start()
-    return None
+    is_kana = "ぁ" <= last <= "ー"  # where ヶ stands among kanji too
+    runs = (_KANA_BACK, _KANJI_BACK) if last == "ヶ" else (_KANA_BACK if is_kana else _KANJI_BACK,)
+    found = (run.search(text, max(0, end - 20), end) for run in runs)
+    return next((match.start() for match in found if match), None)
 
 
 _KANJI_BACK = re.compile(

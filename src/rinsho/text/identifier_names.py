@@ -70,6 +70,10 @@ _BLANK_GAP = re.compile(
     rf"(?:様|さん|氏名|名|者名|者|医師|医)?{_REMARK}[ \t\n(「『,、/・][ \t\n]{{0,8}}+[「『(]?"
 )
 
+# What the first character of these gaps may be; with any other there is none between cue and name.
+OPENS_GAP = frozenset("様さ氏名者医欄署サ._KカかK漢・/①②③④⑤⑥⑦⑧⑨⑩ \t\n()[]:|=】〉》>→\"'「『,、")
+GAPS = (_FIRM_GAP, _PLAIN_GAP, _BLANK_GAP)
+
 _BRACKET_GAP = re.compile(r"\)[ \t:]{0,4}")  # (氏名) 山田太郎
 
 _NO_GAP = re.compile(r"(?:医師|医|者|様|さん)?(?:は、?|が|の|:)?")
@@ -172,7 +176,8 @@ def _cue_finder(words: list[str], is_own: bool) -> Find:
             close = _BRACKET_GAP.match(text, cue_end) if text[place - 1 : place] == "(" else None
             if close and (end := read_name(text, close.end(), "surname")) is not None:
                 return close.end(), end
-            for gap, firmness in levels:
+            opens_gap = text[cue_end : cue_end + 1] in OPENS_GAP
+            for gap, firmness in levels if opens_gap else levels[-1:]:
                 if (after := gap.match(text, cue_end)) is None:
                     continue
                 start = after.end()
@@ -223,6 +228,8 @@ def _is_hopeless(text: str, end: int) -> bool:
 
 def _is_inside_word(text: str, start: int, end: int) -> bool:
     """Tell whether a cue in Latin letters is only part of a word."""
+    if not (text[start].isascii() or text[end - 1].isascii()):
+        return False
     before, first, last, after = (
         text[start - 1 : start],
         text[start],

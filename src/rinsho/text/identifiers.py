@@ -28,7 +28,6 @@ from rinsho.text.identifier_kinds import (
 )
 from rinsho.text.identifier_messages import MESSAGE_RULES
 from rinsho.text.identifier_names import NAME_RULES
-from rinsho.text.identifier_note_names import NOTE_NAME_RULES
 from rinsho.text.identifier_numbers import NUMBER_RULES
 from rinsho.text.identifier_organizations import ORGANIZATION_RULES
 from rinsho.text.identifier_patterns import MASK
@@ -56,7 +55,6 @@ RULES: tuple[Rule, ...] = (
     *NAME_RULES,
     *MESSAGE_RULES,
 )
-NOTE_RULES: tuple[Rule, ...] = (*RULES, *FULL_NAME_RULES, *NOTE_NAME_RULES, *FAR_LABEL_RULES)
 
 
 def _find_nothing(text: str, place: int) -> tuple[int, int] | None:
@@ -81,8 +79,18 @@ _N_ROUNDS = 6  # found ones are masked and the rest is read again: seldom more t
 
 def _rules_of(kinds: frozenset[IdentifierKind]) -> list[Rule]:
     """Return the rules of some kinds: in public text a name without a cue is an author's."""
-    rules = NOTE_RULES if kinds != frozenset(PUBLIC_TEXT_KINDS) else RULES
+    is_note = kinds != frozenset(PUBLIC_TEXT_KINDS)
+    rules = (*RULES, *(_note_rules(kinds) if is_note else ()))
     return [rule for rule in rules if rule.kind in kinds]
+
+
+def _note_rules(kinds: frozenset[IdentifierKind]) -> tuple[Rule, ...]:
+    names: tuple[Rule, ...] = ()
+    if "name" in kinds:  # a tenth of a second of compiling that others do without
+        from rinsho.text.identifier_note_names import NOTE_NAME_RULES
+
+        names = NOTE_NAME_RULES
+    return (*FULL_NAME_RULES, *names, *FAR_LABEL_RULES)
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.text import kernels
+
 SENTENCEPIECE_MARK = "\u2581"  # SentencePiece writes spaces as this character: it has to go
 MARK_REPLACEMENT = "_"  # the nearest look-alike that is not special
 
@@ -39,7 +41,7 @@ _STAY_ALONE = (
     *((0x2150, 0x2328), (0x232B, 0x29FF), (0x3000, 0x3029), (0x3030, 0x3098), (0x309B, 0x9FFF)),
     *((0xE000, 0xF8FF), (0xFF00, 0xFFEF), (0x20000, 0x2F7FF)),
 )
-_BETWEEN = "\uffff"  # no character, and none joins it
+_BETWEEN = "\ue000"  # a character for private use, which stays alone
 
 
 def _folding_table() -> NDArray[np.uint32]:
@@ -59,6 +61,8 @@ def _folding_table() -> NDArray[np.uint32]:
 
 
 _TABLE = _folding_table()
+FOLDING = kernels.FoldingTable(_TABLE)
+_CHANGING = re.compile(f"[^{''.join(f'{chr(first)}-{chr(last)}' for first, last in _STAY_ALONE)}]+")
 # Starters that NFC can join to the character before them (DerivedNormalizationProps, NFC_QC=Maybe
 # with combining class 0), Unicode 15; a test compares them with Python's own tables.
 _JOINING = frozenset(
@@ -117,11 +121,29 @@ def normalize(text: str) -> str:
     >>> normalize("ＣＲＰ　３．２ｍｇ／ｄＬ、ﾍﾞﾝﾁﾚｰﾀ、白血球 12×10³、①発熱 ２㎎")
     'CRP 3.2mg/dL、ベンチレータ、白血球 12×10³、①発熱 2㎎'
     """
+    fold = FOLDING.fold if kernels.are_here() else fold_by_numpy
+    folded = None if "\r" in text else fold(text)
+    return _composed(_fold(text)[0]) if folded is None else folded
+
+
+def fold_by_numpy(text: str) -> str | None:
+    """Return what `kernels.FoldingTable.fold` does."""
     codes = _code_points(text)
     folded = _TABLE.take(codes, mode="clip")
-    if "\r" not in text and folded.max(initial=0) < _MAY_COMPOSE:
-        return text if (folded == codes).all() else folded.tobytes().decode("utf-32-le")
-    return unicodedata.normalize("NFC", _fold(text)[0])
+    if folded.max(initial=0) >= _MAY_COMPOSE:
+        return None
+    return text if (folded == codes).all() else folded.tobytes().decode("utf-32-le")
+
+
+def _composed(text: str) -> str:
+    """Return the text in NFC; only what may change is looked at, with the character before it."""
+    pieces: list[str] = []
+    done = 0
+    for match in _CHANGING.finditer(text):
+        start = max(done, match.start() - 1)
+        pieces += (text[done:start], unicodedata.normalize("NFC", text[start : match.end()]))
+        done = match.end()
+    return "".join((*pieces, text[done:]))
 
 
 def normalize_all(texts: Sequence[str]) -> list[str]:

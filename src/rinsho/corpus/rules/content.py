@@ -25,7 +25,8 @@ _NOTICE = re.compile(
     r"|(?:転載|複製)[^。\n]{0,4}(?:禁止|を禁じ|を固く禁)",
     re.IGNORECASE,
 )
-_FORBIDDING, _COPYING = ("禁", "お断り", "ご遠慮"), ("無断", "転載", "複製")
+
+_FORBIDDING = ("禁", "お断り", "ご遠慮")
 
 
 def adult(view: TextView, hits: WordHits, *, max_per_1000_chars: float) -> Rejection | None:
@@ -67,10 +68,11 @@ def copyright_notice(
     Measured are notices per 10,000 characters.
     """
     # Each notice holds a mark: where they are too few, there is no need to look closer.
-    n_marks = hits.count("notice") + view.text.count("©")
-    if any(map(view.text.__contains__, _FORBIDDING)):
-        n_marks += sum(map(view.text.count, _COPYING))
-    if 10_000 * n_marks <= max_per_10000_chars * len(view.text):
+    least = max_per_10000_chars * len(view.text) / 10_000
+    n_marks = hits.count("notice") + view.counts.n_copying
+    if n_marks > least and not any(map(view.text.__contains__, _FORBIDDING)):
+        n_marks = hits.count("notice") + view.text.count("©")
+    if n_marks <= least:
         return None
     n_notices = sum(1 for _ in _NOTICE.finditer(view.text))
     density = 10_000 * n_notices / max(1, len(view.text))

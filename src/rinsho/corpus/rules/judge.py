@@ -21,7 +21,6 @@ from rinsho.corpus.rules.repetition import (
     duplicate_lines,
     duplicate_ngrams,
     duplicate_paragraphs,
-    ngrams_in,
     top_ngram,
 )
 from rinsho.corpus.rules.sentences import incomplete_sentences
@@ -42,7 +41,11 @@ def examine(texts: Sequence[str]) -> list[Examined]:
     if not texts:
         return []
     row = TextRow(texts)
-    return list(map(Examined, row.views(), hits_in(row), ngrams_in(row)))
+    views = map(TextView, texts, row.counts())
+    return [
+        Examined(view, hits, NgramCounts(view))
+        for view, hits in zip(views, hits_in(row), strict=True)
+    ]
 
 
 Rule = Callable[[Examined], Rejection | None]

@@ -28,7 +28,7 @@ def not_japanese(view: TextView, *, min_share: float) -> Rejection | None:
 
     Digits, signs and blanks do not count: a line of laboratory values is no foreign language.
     """
-    counts = view.n_of_class
+    counts = view.counts.n_of_class
     n_japanese = counts[KANA] + counts[KANJI]
     share = n_japanese / max(1, n_japanese + counts[FOREIGN])
     if share < min_share:
@@ -44,7 +44,7 @@ def table_of_numbers(view: TextView, *, max_share: float) -> Rejection | None:
 
     Measured is their share of the characters that are no blanks.
     """
-    counts, n_written = view.n_of_class, view.n_written
+    counts, n_written = view.counts.n_of_class, view.n_written
     share = (counts[DIGIT] + counts[SEPARATOR]) / max(1, n_written)
     is_long = n_written >= MIN_CHARS_OF_A_TABLE
     if is_long and share > max_share and counts[DIGIT] >= MIN_DIGIT_SHARE * n_written:

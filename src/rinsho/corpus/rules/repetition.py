@@ -8,20 +8,17 @@ that in a short one would not: a limit for 8,000 characters says nothing about a
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.corpus.document import Rejection
-from rinsho.corpus.ngrams import CodePoints, SmallHashes, hash_ngrams_small
+from rinsho.corpus.ngrams import CodePoints, hash_ngrams_small
 from rinsho.corpus.rules.view import (
     DIGIT,
     FOREIGN,
     KANA,
     KANJI,
     N_CLASSES,
-    TextRow,
     TextView,
     class_table,
 )
@@ -32,50 +29,57 @@ SHORT_N, LONG_N = 8, 16  # characters
 
 
 class NgramCounts:
-    """The character n-grams of a text, block by block, for any n.
+    """The character n-grams of a text without runs of one character, block by block."""
 
-    Args:
-        codes: Code points, shape (n,).
-        short: `hash_ngrams_small(codes, SHORT_N)` where it is known; it is sorted in place.
-    """
+    __slots__ = ("_short", "_view")
 
-    __slots__ = ("_codes", "_hashes", "_short")
-
-    def __init__(self, codes: CodePoints, short: SmallHashes | None = None) -> None:
-        self._codes, self._hashes = codes, short
+    def __init__(self, view: TextView) -> None:
+        self._view = view
         self._short: Ngrams | None = None
 
     @property
     def short(self) -> Ngrams:
         """The n-grams of `SHORT_N`, which two rules read."""
         if self._short is None:
-            known = self._hashes
-            self._short = self.of(SHORT_N) if known is None else self._counted(known, SHORT_N)
+            self._short = self.of(SHORT_N)
         return self._short
 
     def of(self, n: int) -> Ngrams:
         """Return the n-grams of n characters."""
-        return self._counted(hash_ngrams_small(self._codes, n), n)
+        return count_ngrams(self._view.without_runs, n)
 
-    def _counted(self, hashes: SmallHashes, n: int) -> Ngrams:
-        n_blocks = max(1, -(-len(self._codes) // BLOCK_CHARS))
-        width = len(self._codes) // n_blocks
-        n_ngrams = max(0, width - n + 1)
-        starts = range(0, n_blocks * width, width) if n_blocks > 1 else (0,)
-        parts = [hashes[start : start + n_ngrams] for start in starts]
-        blocks = np.stack(parts) if n_blocks > 1 else parts[0][None]
-        blocks.sort(axis=1)
-        return Ngrams(blocks, n)
+    def may_repeat(self, share: float) -> bool:
+        """Whether more than a share of the short n-grams may have stood in their block before."""
+        n_blocks, width = _blocks(self._view.counts.n_new)
+        n_ngrams = n_blocks * max(0, width - SHORT_N + 1)
+        return self._view.counts.most_repeats / max(1, n_ngrams) > share
+
+    def may_have_top_share(self, share: float) -> bool:
+        """Whether `Ngrams.has_top_share` of the short ones may be true."""
+        _, width = _blocks(self._view.counts.n_new)
+        return self._view.counts.most_of_one > int(share * max(0, width - SHORT_N + 1) / SHORT_N)
 
 
-def ngrams_in(row: TextRow) -> list[NgramCounts]:
-    """Return the n-grams of each text of a row."""
-    codes, starts = row.without_runs, row.starts_without_runs
-    short = hash_ngrams_small(codes, SHORT_N)
-    return [
-        NgramCounts(codes[start : end - 1], short[start : max(start, end - SHORT_N)])
-        for start, end in itertools.pairwise(starts)
-    ]
+def _blocks(n_chars: int) -> tuple[int, int]:
+    """Return how many blocks a text is cut into, and the characters in each."""
+    n_blocks = max(1, -(-n_chars // BLOCK_CHARS))
+    return n_blocks, n_chars // n_blocks
+
+
+def count_ngrams(codes: CodePoints, n: int) -> Ngrams:
+    """Return the n-grams of n characters, block by block.
+
+    Args:
+        codes: Code points, shape (n_chars,).
+        n: Characters of each n-gram.
+    """
+    hashes = hash_ngrams_small(codes, n)
+    n_blocks, width = _blocks(len(codes))
+    n_ngrams = max(0, width - n + 1)
+    parts = [hashes[start * width : start * width + n_ngrams] for start in range(n_blocks)]
+    blocks = np.stack(parts)
+    blocks.sort(axis=1)
+    return Ngrams(blocks, n)
 
 
 class Ngrams:
@@ -120,7 +124,7 @@ def duplicate_ngrams(
 
     Measured is the share of n-grams that stood before in the same 8,192 characters.
     """
-    if len(view.text) < MIN_CHARS:
+    if len(view.text) < MIN_CHARS or not counts.may_repeat(min(max_short, 0.8 * max_long)):
         return None
     share = counts.short.duplicate_share
     if share > max_short:
@@ -135,7 +139,9 @@ def duplicate_ngrams(
 
 def top_ngram(view: TextView, counts: NgramCounts, *, max_share: float) -> Rejection | None:
     """Reject a text of which one phrase of 8 characters makes up too much."""
-    if len(view.text) < MIN_CHARS or not counts.short.has_top_share(max_share):
+    if len(view.text) < MIN_CHARS or not counts.may_have_top_share(max_share):
+        return None
+    if not counts.short.has_top_share(max_share):
         return None
     share = counts.short.top_share()
     if share > max_share:
@@ -147,8 +153,7 @@ def duplicate_lines(view: TextView, *, max_share: float) -> Rejection | None:
     """Reject a text of whose lines too many repeat an earlier one (blank lines do not count)."""
     if len(view.text) < MIN_CHARS:
         return None
-    n_lines, n_once = view.n_lines
-    share = 1 - n_once / max(1, n_lines)
+    share = 1 - view.counts.n_different_lines / max(1, view.counts.n_lines)
     if share > max_share:
         return Rejection("duplicate_lines", round(share, 3), max_share)
     return None
@@ -156,8 +161,7 @@ def duplicate_lines(view: TextView, *, max_share: float) -> Rejection | None:
 
 def duplicate_paragraphs(view: TextView, *, max_share: float) -> Rejection | None:
     """Reject a text of whose characters too many stand in a paragraph that was there before."""
-    n_lines, n_different_lines = view.n_lines
-    if len(view.text) < MIN_CHARS or n_lines == n_different_lines:
+    if len(view.text) < MIN_CHARS or view.counts.n_lines == view.counts.n_different_lines:
         return None
     paragraphs = view.text.split("\n\n")
     once = set(paragraphs)
@@ -177,9 +181,10 @@ def character_runs(view: TextView, *, max_share: float) -> Rejection | None:
     if len(view.text) < MIN_CHARS:
         return None
     n_written = max(1, view.n_written)
-    if len(view.codes) - len(view.without_runs) <= max_share * n_written:
+    if len(view.text) - view.counts.n_new <= max_share * n_written:
         return None
-    repeated = view.codes[1:][view.codes[1:] == view.codes[:-1]]
+    codes = view.codes
+    repeated = codes[1:][codes[1:] == codes[:-1]]
     classes = np.bincount(class_table()[repeated], minlength=N_CLASSES)
     share = float(classes[[KANA, KANJI, FOREIGN, DIGIT]].sum()) / n_written
     if share > max_share:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from rinsho.corpus.document import Rejection
-from rinsho.corpus.rules.view import TextView
+from rinsho.corpus.rules.view import PROSE_LINE_CHARS, TextView
 from rinsho.text.sentences import ends_as_sentence
 
-# Lines of this many characters are prose if they have hiragana; shorter ones are headings,
-# list items, table rows or the notes of a ward, which end as they like.
-PROSE_LINE_CHARS = 30
 MIN_HIRAGANA_SHARE = 0.15
 MIN_PROSE_SHARE = 0.5  # of a text: what is mostly lists and tables is not judged by its prose
 
 _HIRAGANA = re.compile("[ぁ-ゖ]")
-_SURE_ENDS = frozenset("。！？!?♪」』")  # whatever `ends_as_sentence` says, these end one
 
 
 def incomplete_sentences(view: TextView, *, max_share: float) -> Rejection | None:
@@ -26,9 +21,10 @@ def incomplete_sentences(view: TextView, *, max_share: float) -> Rejection | Non
     line that the next one continues (text out of PDF is broken so) is not judged; nor are headings,
     lists, tables and telegraphic notes.
     """
-    lines, n_least = view.lines, MIN_PROSE_SHARE * len(view.text)
-    if _most_incomplete(lines) <= max_share * n_least:
+    n_least = MIN_PROSE_SHARE * len(view.text)
+    if view.counts.n_open <= max_share * n_least:  # most texts end here
         return None
+    lines = view.lines
     n_prose = n_incomplete = 0
     for number, line in enumerate(lines):
         if len(line) < PROSE_LINE_CHARS or not _is_prose(line):
@@ -42,20 +38,6 @@ def incomplete_sentences(view: TextView, *, max_share: float) -> Rejection | Non
     if share > max_share and n_prose >= n_least:
         return Rejection("incomplete_sentences", round(share, 3), max_share)
     return None
-
-
-def _most_incomplete(lines: Sequence[str]) -> int:
-    """Return a bound of the characters without an end that costs little: most texts end here."""
-    open_lines = [
-        number
-        for number, line in enumerate(lines)
-        if len(line) >= PROSE_LINE_CHARS and line[-1] not in _SURE_ENDS
-    ]
-    return sum(
-        len(lines[number])
-        for number in open_lines
-        if lines[number][-1] in "…." or number + 1 == len(lines) or not lines[number + 1]
-    )
 
 
 def _is_prose(line: str) -> bool:

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import functools
-import itertools
+import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
 from rinsho.corpus.ngrams import CodePoints, code_points
 
 OTHER, KANA, KANJI, FOREIGN, DIGIT, SEPARATOR, BLANK = range(7)
 N_CLASSES = 7
 # Between numbers: what tables and lists of values are made of beside digits.
 _SEPARATORS = ".,:;/|+-=~<>%()[]{}*#_×±→^−–—―─│┃━"
+# Lines of this many characters are prose if they have hiragana; shorter ones are headings,
+# list items, table rows or the notes of a ward, which end as they like.
+PROSE_LINE_CHARS = 30
+COPYING = ("©", "無断", "転載", "複製")
+_SURE_ENDS = frozenset("。！？!?♪」』")  # whatever `ends_as_sentence` says, these end one
+
+
+class Counts(NamedTuple):
+    """What the rules count in one text.
+
+    Attributes:
+        n_of_class: Characters of each class (`KANA`, `DIGIT`, …).
+        n_new: Characters that differ from the one before.
+        most_repeats, most_of_one: No more n-grams than these stood in their block before, and no
+            n-gram stands in a block more often (see `repetition.py`).
+        n_lines, n_different_lines: Lines that are not blank.
+        n_open: Characters of the lines that may break off (see `sentences.py`).
+        n_copying: Of `COPYING`, which notices about copying have.
+    """
+
+    n_of_class: list[int]
+    n_new: int
+    most_repeats: int
+    most_of_one: int
+    n_lines: int
+    n_different_lines: int
+    n_open: int
+    n_copying: int
 
 
 class TextView:
@@ -22,30 +52,27 @@ class TextView:
 
     Attributes:
         text: Normalized.
-        codes: Code points, shape (len(text),).
-        n_of_class: How many of them each class has (`KANA`, `DIGIT`, …).
+        counts: Of its characters and lines.
     """
 
     # No cached_property: its lock costs more than most of what would be cached.
-    __slots__ = ("_lines", "_n_lines", "_without_runs", "codes", "n_of_class", "text")
+    __slots__ = ("_without_runs", "counts", "text")
 
-    def __init__(
-        self, text: str, codes: CodePoints | None = None, without_runs: CodePoints | None = None
-    ) -> None:
-        """Take what a `TextRow` knows already."""
+    def __init__(self, text: str, counts: Counts | None = None) -> None:
+        """Take what a `TextRow` counted already."""
         self.text = text
-        self.codes: CodePoints = code_points(text) if codes is None else codes
-        # Every code point is in the table: clipping costs nothing, checking bounds does.
-        classes = class_table().take(self.codes, mode="clip")
-        self.n_of_class: list[int] = np.bincount(classes, minlength=N_CLASSES).tolist()
-        self._without_runs = without_runs
-        self._lines: list[str] | None = None
-        self._n_lines: tuple[int, int] | None = None
+        self.counts = counts or TextRow([text]).counts()[0]
+        self._without_runs: CodePoints | None = None
 
     @property
     def n_written(self) -> int:
         """Characters that are no blanks."""
-        return len(self.text) - self.n_of_class[BLANK]
+        return len(self.text) - self.counts.n_of_class[BLANK]
+
+    @property
+    def codes(self) -> CodePoints:
+        """Code points, shape (len(text),)."""
+        return code_points(self.text)
 
     @property
     def without_runs(self) -> CodePoints:
@@ -54,24 +81,13 @@ class TextView:
         Leaders (……), rulers (----) and indents are no repeated phrases.
         """
         if self._without_runs is None:
-            self._without_runs = self.codes[_is_new(self.codes)]
+            self._without_runs = without_runs(self.codes)
         return self._without_runs
 
     @property
     def lines(self) -> list[str]:
         """Lines without blanks around them, empty ones too."""
-        if self._lines is None:
-            self._lines = [line.strip() for line in self.text.split("\n")]
-        return self._lines
-
-    @property
-    def n_lines(self) -> tuple[int, int]:
-        """How many lines that are not empty there are, and how many different ones."""
-        if self._n_lines is None:
-            once = set(self.lines)
-            n_lines = len(self.lines) - self.lines.count("")
-            self._n_lines = n_lines, len(once) - ("" in once)
-        return self._n_lines
+        return lines_of(self.text)
 
 
 class TextRow:
@@ -81,38 +97,68 @@ class TextRow:
         texts: As they came, one or more.
         text: All of them.
         codes: Code points of `text`.
-        starts: Where each text begins, and the length of the row.
-        without_runs, starts_without_runs: The same for `TextView.without_runs`.
+        lengths: Characters of each text, shape (n_texts,).
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self.text = "\0".join([*texts, ""])
         self.codes = code_points(self.text)
-        self.starts = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
-        is_new = _is_new(self.codes)
-        self.without_runs = self.codes[is_new]
-        sizes = np.add.reduceat(is_new, self.starts[:-1], dtype=np.int64)
-        self.starts_without_runs = [0, *np.cumsum(sizes).tolist()]
+        self.lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
 
-    def views(self) -> list[TextView]:
-        """Return the view of each text."""
-        ends = zip(
-            itertools.pairwise(self.starts),
-            itertools.pairwise(self.starts_without_runs),
-            strict=True,
-        )
-        return [
-            TextView(text, self.codes[start : end - 1], self.without_runs[first : last - 1])
-            for text, ((start, end), (first, last)) in zip(self.texts, ends, strict=True)
-        ]
+    def counts(self) -> list[Counts]:
+        """Return what the rules count in each text."""
+        if not kernels.are_here():
+            return list(map(count_by_numpy, self.texts))
+        rows = kernels.examine(self.codes, self.lengths, class_table()).tolist()
+        return [Counts(row[:N_CLASSES], *row[N_CLASSES:]) for row in rows]
 
 
-def _is_new(codes: CodePoints) -> NDArray[np.bool_]:
-    """Tell of each code point whether it differs from the one before."""
+def count_by_numpy(text: str) -> Counts:
+    """Return what `kernels.examine` counts, but no bounds of n-grams."""
+    codes, lines = code_points(text), lines_of(text)
+    # Every code point is in the table: clipping costs nothing, checking bounds does.
+    classes = np.bincount(class_table().take(codes, mode="clip"), minlength=N_CLASSES)
+    once = set(lines)
+    return Counts(
+        n_of_class=classes.tolist(),
+        n_new=len(without_runs(codes)),
+        most_repeats=sys.maxsize,
+        most_of_one=sys.maxsize,
+        n_lines=len(lines) - lines.count(""),
+        n_different_lines=len(once) - ("" in once),
+        n_open=n_open(lines),
+        n_copying=sum(map(text.count, COPYING)),
+    )
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text without blanks around them, empty ones too."""
+    return [line.strip() for line in text.split("\n")]
+
+
+def n_open(lines: Sequence[str]) -> int:
+    """Return how many characters stand in long lines that may break off.
+
+    Those that go on in the next line, and those that end as sentences do, are none.
+    """
+    open_lines = [
+        number
+        for number, line in enumerate(lines)
+        if len(line) >= PROSE_LINE_CHARS and line[-1] not in _SURE_ENDS
+    ]
+    return sum(
+        len(lines[number])
+        for number in open_lines
+        if lines[number][-1] in "…." or number + 1 == len(lines) or not lines[number + 1]
+    )
+
+
+def without_runs(codes: CodePoints) -> CodePoints:
+    """Return code points without those that repeat the one before."""
     is_new = np.ones(len(codes), dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=is_new[1:])
-    return is_new
+    return codes[is_new]
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,13 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.corpus import kernels
+from rinsho.corpus.ngrams import CodePoints, SmallHashes, code_points
 from rinsho.corpus.rules.view import TextRow
 from rinsho.corpus.rules.word_lists import SCANNED, read_words
 
 KEY_CHARS = 3  # a word is found by three of its characters
-_N_BITS = 18  # of a key's slot: 256 kB, which a processor keeps at hand
-_FACTORS = (np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35))
-_SHIFT = np.uint32(32 - _N_BITS)
+_N_BITS = 18  # of a key's slots
+_FACTORS = np.array((0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35), dtype=np.uint32)
+_SHIFT, _MASK = np.uint32(32 - _N_BITS), np.uint32((1 << _N_BITS) - 1)
 
 
 class Hit(NamedTuple):
@@ -43,7 +46,9 @@ class WordIndex:
                 offset = _rarest_key(word)
                 key = word[offset : offset + KEY_CHARS]
                 self._words[key].append((word, offset, name))
-                self._slots[_slots_of(np.array([*map(ord, key)], dtype=np.uint32))] = True
+                for slots in _slots_of(code_points(key)):
+                    self._slots[slots] = True
+        self._bits = np.packbits(self._slots, bitorder="little")
 
     def find(self, text: str, codes: NDArray[np.uint32]) -> list[Hit]:
         """Return every word of the lists in a text, by where it begins.
@@ -53,22 +58,33 @@ class WordIndex:
         if len(codes) < KEY_CHARS:
             return []
         hits: list[Hit] = []
-        is_candidate = self._slots.take(_slots_of(codes), mode="clip")
-        for place in is_candidate.nonzero()[0].tolist():
+        for place in self.candidates(codes).tolist():
             for word, offset, name in self._words.get(text[place : place + KEY_CHARS], ()):
                 start = place - offset
                 if start >= 0 and text.startswith(word, start):
                     hits.append(Hit(start, start + len(word), name))
         return _outermost(hits) if len(hits) > 1 else hits
 
+    def candidates(self, codes: CodePoints) -> NDArray[np.integer]:
+        """Return the places of a text where a key may stand, in order."""
+        if kernels.are_here():
+            return kernels.find_keys(codes, _FACTORS, self._bits)
+        return self.candidates_by_numpy(codes)
 
-def _slots_of(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    def candidates_by_numpy(self, codes: CodePoints) -> NDArray[np.integer]:
+        """Return what `kernels.find_keys` does."""
+        first, last = _slots_of(codes)
+        maybe = self._slots.take(first).nonzero()[0]
+        return maybe[self._slots.take(last[maybe])]
+
+
+def _slots_of(codes: CodePoints) -> tuple[SmallHashes, SmallHashes]:
+    """Return the first and the last bits of the hash of every three characters."""
     first, second, third = _FACTORS
-    slots = codes[:-2] * first
-    slots += codes[1:-1] * second
-    slots += codes[2:] * third
-    slots >>= _SHIFT
-    return slots
+    hashes = codes[:-2] * first
+    hashes += codes[1:-1] * second
+    hashes += codes[2:] * third
+    return hashes >> _SHIFT, hashes & _MASK
 
 
 def _rarest_key(word: str) -> int:
@@ -123,8 +139,9 @@ _NO_HITS = WordHits(())
 def hits_in(row: TextRow) -> list[WordHits]:
     """Return which words of the lists stand in each text of a row."""
     words: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    ends = [*itertools.accumulate(len(text) + 1 for text in row.texts)]
     for hit in _index().find(row.text, row.codes):
-        number = bisect.bisect_right(row.starts, hit.start) - 1
+        number = bisect.bisect_right(ends, hit.start)
         words[number].append((hit.word_list, row.text[hit.start : hit.end]))
     return [
         WordHits(words[number]) if number in words else _NO_HITS for number in range(len(row.texts))
