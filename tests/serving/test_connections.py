@@ -121,3 +121,10 @@ def test_a_request_over_one_connection_too_many_gets_503_like_every_other_error(
     assert (error["code"], error["type"]) == ("S019", "server_error")
     assert str(MAX_CONNECTIONS) in error["message"] and "接続" in error["message_ja"]
     assert 'code="S019"' in metrics.to_text({})
+
+
+def test_idle_connections_outlive_those_of_common_clients() -> None:
+    """Who closes first loses nothing; a server that does loses the request that is on its way."""
+    patience_s = httpx.Limits().keepalive_expiry  # openai's client is httpx
+    assert patience_s is not None
+    assert new_server(FastAPI()).config.timeout_keep_alive > patience_s

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     Loaded = tuple[LanguageModel | None, Extractor, CodeIndex]
 
 MAX_CONNECTIONS = 128  # that are served; as many more are told that they are too many
+# Longer than clients keep an idle connection (httpx, and with it openai's: 5 s). Who closes first
+# must not be the server: a request that is on its way then is lost.
+KEEP_ALIVE_SECONDS = 20
 GRACE_SECONDS = 5  # after Ctrl-C, for answers that are on their way
 
 
@@ -164,6 +167,7 @@ def new_server(
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=reach.tls_cert,
         ssl_keyfile=reach.tls_key,

@@ -21,7 +21,7 @@ from rinsho.text.identifiers import find_identifiers, mask_placeholders
 # How likely a character is of an identifier: all of a span reach the first, its surest character
 # the second, or the third in a name that no list or syllable supports; the fourth begins a new span
 # within one. Chosen on a set that the network had not been trained on (docs/deidentify.md).
-LEAST, SURE, SURE_OF_ODD_NAME, BEGINS = 0.2, 0.75, 0.98, 0.5
+LEAST, SURE, SURE_OF_ODD_NAME, BEGINS = 0.2, 0.5, 0.98, 0.5
 _PARTS = re.compile(r"[\s・^,/_|()]+")
 _KANA = frozenset(map(chr, range(ord("ぁ"), ord("ヿ"))))
 _ROMANIZED = re.compile(
