@@ -61,7 +61,7 @@ def marked_places(marked: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return where head and tail stand in what `mark_pair` made; the whole text where unmarked.
 
     >>> marked_places("@*薬*ロキソニン@で#^症状^眠気#。")
-    ((4, 9), (15, 17))
+    ((4, 9), (16, 18))
     """
     found = _HEAD.search(marked), _TAIL.search(marked)
     head, tail = (match.span(1) if match else (0, len(marked)) for match in found)
