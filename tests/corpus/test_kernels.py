@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rinsho.c_library import open_library
 from rinsho.corpus import kernels
 from rinsho.corpus.benchmark_runs import (
     fill_filter_by_numpy,
@@ -144,3 +148,15 @@ def test_probes_are_found_where_numpy_finds_them(
         wanted = find_probes_by_numpy(codes, run_chars, is_maybe)
         np.testing.assert_array_equal(found, wanted)
         assert set(range(0, len(all_probes), 3)) <= set(found.tolist())
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no compiler")
+def test_a_library_of_older_code_is_none(tmp_path: Path) -> None:
+    (tmp_path / "kernels.c").write_text("long rinsho_kept(void) { return 7; }\n", encoding="ascii")
+    call = ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libkernels.so"), "kernels.c"]
+    subprocess.run(call, cwd=tmp_path, check=True)
+    library = open_library(tmp_path, {"kept": []}, ctypes.c_int64)
+    assert library is not None
+    assert library.rinsho_kept() == 7
+    assert open_library(tmp_path, {"kept": [], "added_since": []}, ctypes.c_int64) is None
+    assert open_library(tmp_path / "nowhere", {}, None) is None

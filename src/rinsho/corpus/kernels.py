@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.c_library import open_library
 from rinsho.corpus.ngrams import IS_BLANK, SMALL_STEPS, STEPS, CodePoints, Hashes, SmallHashes
 
 Numbers = NDArray[np.int64]
@@ -20,17 +21,12 @@ N_BINS = 128  # as in kernels.c
 N_COLUMNS = 14  # as in examine.c
 MOST_JOINED = 1024  # as in overlaps.c
 
-_LIBRARY = Path(__file__).with_name("libkernels.so")
 _POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
 _BLANKS = (IS_BLANK.ctypes.data, len(IS_BLANK))
 
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))
-    except OSError:
-        return None
     blanks = [_POINTER, _INTEGER]
     arguments = {
         "hash_lines": [_POINTER, _INTEGER, *blanks, _INTEGER, ctypes.c_uint32, _POINTER, _POINTER],
@@ -42,10 +38,7 @@ def _library() -> ctypes.CDLL | None:
         "find_probes": [_POINTER, _INTEGER, _INTEGER, _POINTER, _POINTER, _INTEGER, _POINTER],
         "fill_filter": [_POINTER, _INTEGER, _POINTER, _INTEGER],
     }
-    for name, types in arguments.items():
-        function = getattr(library, f"rinsho_{name}")
-        function.argtypes, function.restype = types, _INTEGER
-    return library
+    return open_library(Path(__file__).parent, arguments, _INTEGER)
 
 
 def are_here() -> bool:

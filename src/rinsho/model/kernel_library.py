@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-_LIBRARY = Path(__file__).with_name("libkernels.so")
+from rinsho.c_library import open_library
+
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 _ARGUMENTS = {
     "int4_round": [_POINTER] * 4 + [_LONG] * 2,
@@ -28,14 +29,8 @@ _ARGUMENTS = {
 def kernel_library() -> ctypes.CDLL | None:
     """Return the library, None where it was not built, is of before, or cannot run here."""
     assert torch.get_num_threads() > 0  # torch's OpenMP runs our threads: it is loaded first
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))
-        if not library.rinsho_kernels_are_here():
-            return None
-        for name, arguments in _ARGUMENTS.items():
-            function = getattr(library, f"rinsho_{name}")  # the same object each time
-            function.argtypes, function.restype = arguments, None
-    except (OSError, AttributeError):
+    library = open_library(Path(__file__).parent, _ARGUMENTS, None)
+    if library is None or not library.rinsho_kernels_are_here():
         return None
     library.rinsho_attention_memory.restype = _LONG
     library.rinsho_decode_step.restype = _INT

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rinsho.c_library import open_library
+
 N_AHEAD = 5  # as in anchors.c
 
-_LIBRARY = Path(__file__).with_name("libkernels.so")
 _POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
 _BYTE = ctypes.c_char
 _IS_SAME, _COMPOSES = 1, 2
@@ -33,14 +34,11 @@ class _Tables(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))
-    except OSError:
-        return None
-    fold, places = library.rinsho_fold, library.rinsho_find_places
-    fold.argtypes, fold.restype = [_POINTER, _INTEGER, _POINTER], _INTEGER
-    places.argtypes, places.restype = [_POINTER, _POINTER, _INTEGER, _POINTER, _POINTER], _INTEGER
-    return library
+    arguments = {
+        "fold": [_POINTER, _INTEGER, _POINTER],
+        "find_places": [_POINTER, _POINTER, _INTEGER, _POINTER, _POINTER],
+    }
+    return open_library(Path(__file__).parent, arguments, _INTEGER)
 
 
 def are_here() -> bool:
