@@ -96,3 +96,17 @@ def test_a_matrix_of_an_odd_shape_stays_torchs() -> None:
     kernels.use_for_decoding(decoder)
     assert type(decoder.lm_head) is nn.Linear
     assert isinstance(decoder.model.layers[0].self_attn.q_proj, kernels.FewRowsLinear)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["in C", "in torch"])
+@pytest.mark.parametrize(
+    ("n_tokens", "n_rows"), [(1, 1), (8, 8), (13, 16), (1_003, 1_003), (77, 90)]
+)
+def test_a_logit_stays_where_its_bit_is_set(n_tokens: int, n_rows: int, dtype: torch.dtype) -> None:
+    logits_V, allowed = drawn(n_rows).to(dtype), drawn(n_tokens, seed=1) > 0
+    number = sum(1 << place for place, bit in enumerate(allowed.tolist()) if bit)
+    spare = b"\xff" * 4  # llguidance's masks end with bits of no token
+    bits = number.to_bytes((n_tokens + 7) // 8, "little") + spare
+    found = kernels.mask_logits(logits_V, bits, n_tokens)
+    stays = torch.cat([allowed, torch.zeros(n_rows - n_tokens, dtype=torch.bool)])
+    assert torch.equal(found, logits_V.masked_fill(~stays, -torch.inf))

@@ -14,20 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from rinsho.errors import ConstraintRefused
+from rinsho.model.kernels import mask_logits
 from rinsho.tokenizer.tokenizer import Tokenizer
 
 MAX_GRAMMAR_CHARACTERS = 2_000_000  # a note of 100,000 characters to quote from is as long
 _SPECIAL = b"\xff"  # llguidance: tokens that begin so are no text
 _ONE_LINE: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-# What a byte of a bit mask adds to its 8 logits: 0 where a token is allowed, else minus infinity.
-_ADDED_OF_BYTE = np.where(
-    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), 0.0, -np.inf
-).astype(np.float32)
+# Pieces that llguidance judges at once, where all of them are allowed, and not one by one: a wide
+# class of kana and kanji takes 51 and not 429 microseconds a token.
+_JAPANESE = "[ぁ-んァ-ヶ一-龠]{1,16}"
 _vocabularies: weakref.WeakKeyDictionary[Tokenizer, Any] = weakref.WeakKeyDictionary()
 
 
@@ -124,6 +122,7 @@ class ConstrainedChoice:
     def __init__(self, constraint: Constraint, tokenizer: Tokenizer) -> None:
         from llguidance import LLMatcher
 
+        self._vocab_size = tokenizer.vocab_size
         self._matcher = LLMatcher(_vocabulary(tokenizer), constraint.grammar)
         if self._matcher.is_error():
             raise ConstraintRefused(where="grammar", found=_first_words(self._matcher.get_error()))
@@ -134,14 +133,11 @@ class ConstrainedChoice:
         Raises:
             ConstraintRefused: The grammar became too complex on the way.
         """
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        bits = self._matcher.compute_bitmask()
         if self._matcher.is_error():
             found = _first_words(self._matcher.get_error())
             raise ConstraintRefused(where="grammar", found=found)
-        added_V = _ADDED_OF_BYTE[bits].reshape(-1)[: len(logits_V)]
-        if len(added_V) < len(logits_V):  # rows of the weights that are no token
-            added_V = np.pad(added_V, (0, len(logits_V) - len(added_V)), constant_values=-np.inf)
-        return logits_V + torch.from_numpy(added_V).to(logits_V)
+        return mask_logits(logits_V, bits, self._vocab_size)
 
     def accept(self, token_id: int) -> None:
         """Go on behind a token that was allowed."""
@@ -175,5 +171,6 @@ def _vocabulary(tokenizer: Tokenizer) -> Any:
 
         ends = list(dict.fromkeys((tokenizer.end_of_turn_id, tokenizer.eos_id)))
         wrapped = TokenizerWrapper(_Vocabulary(tokenizer))
-        _vocabularies[tokenizer] = LLTokenizer(wrapped, eos_token=ends)
+        slices = [_JAPANESE, *LLTokenizer.general_slices()]
+        _vocabularies[tokenizer] = LLTokenizer(wrapped, eos_token=ends, slices=slices)
     return _vocabularies[tokenizer]

@@ -1,6 +1,6 @@
 """How the next token is chosen from its logits."""
 
-# V vocabulary, U tokens seen
+# V vocabulary, U tokens seen, L likely tokens, N of a nucleus
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from rinsho.generation.constraint import ConstrainedChoice
 from rinsho.generation.language_model import NewToken, Sampling
 from rinsho.tokenizer.tokenizer import Tokenizer
+
+_MOST_LIKELY = 1_024  # tokens in which a nucleus is sought first; sorting them all takes 2 ms
 
 
 class TokenChooser:
@@ -95,15 +97,38 @@ def choose_token(logits_V: Tensor, sampling: Sampling, generator: torch.Generato
     if sampling.temperature == 0:
         return int(logits_V.argmax())
     logits_V = logits_V.double().cpu() / sampling.temperature
-    ordered_V, ids_V = logits_V.sort(descending=True, stable=True)
+    ids: Tensor | None = None  # of what is drawn from, if that is not the whole vocabulary
     if sampling.top_k:
-        ordered_V, ids_V = ordered_V[: sampling.top_k], ids_V[: sampling.top_k]
-    probs_V = ordered_V.softmax(0)
+        logits_V, ids = _likeliest(logits_V, sampling.top_k)
+    probs_V = logits_V.softmax(0)
+    if sampling.top_p < 1:
+        probs_V, ids_N = _nucleus(probs_V, sampling.top_p)
+        ids = ids_N if ids is None else ids[ids_N]
     mass_V = probs_V.cumsum(0)
-    # The smallest set that holds top_p: a token stays when those before it do not hold it yet.
-    n_kept = max(1, int((mass_V - probs_V < sampling.top_p).sum()))
-    point = torch.rand(1, generator=generator, dtype=torch.float64) * mass_V[n_kept - 1]
-    return int(ids_V[min(int(torch.searchsorted(mass_V, point)), n_kept - 1)])
+    # In (0, 1]: a token without probability, which a constraint forbids, is never drawn.
+    point = (1 - torch.rand(1, generator=generator, dtype=torch.float64)) * mass_V[-1]
+    drawn = int(torch.searchsorted(mass_V, point))
+    return drawn if ids is None else int(ids[drawn])
+
+
+def _nucleus(probs_V: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """Return the probabilities and ids of the smallest set that holds `top_p`, likeliest first."""
+    probs_L, ids_L = _likeliest(probs_V, min(_MOST_LIKELY, int(probs_V.count_nonzero())))
+    mass_L = probs_L.cumsum(0)
+    if mass_L[-1] < top_p:
+        probs_L, ids_L = probs_V.sort(descending=True, stable=True)
+        mass_L = probs_L.cumsum(0)
+    # A token stays when those before it do not hold top_p yet.
+    n_kept = max(1, int((mass_L - probs_L < top_p).sum()))
+    return probs_L[:n_kept], ids_L[:n_kept]
+
+
+def _likeliest(values_V: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return the n largest values and their ids; of equal ones the lower id comes first."""
+    least = values_V.topk(min(n, len(values_V)), sorted=False).values.min()
+    ids_L = (values_V >= least).nonzero()[:, 0]  # and all that equal the last
+    values_L, order_L = values_V[ids_L].sort(descending=True, stable=True)
+    return values_L[:n], ids_L[order_L][:n]
 
 
 def seeded_generator(sampling: Sampling) -> torch.Generator:

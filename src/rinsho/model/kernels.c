@@ -190,6 +190,19 @@ void rinsho_fp32_product(
         rinsho_fp32_rows(x, weights, out, m, n, k, first, MIN(first + BLOCK, n));
 }
 
+/* out = logits where the bit of a token is set, else minus infinity; the lowest bit of a byte first. */
+TARGET void rinsho_mask_logits(const float *logits, const uint8_t *bits, float *out, long n) {
+    const __m256i of_token = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256 never = _mm256_set1_ps(-INFINITY);
+    long i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i set = _mm256_and_si256(_mm256_set1_epi32(bits[i / 8]), of_token);
+        const __m256 may = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, of_token));
+        _mm256_storeu_ps(out + i, _mm256_blendv_ps(never, _mm256_loadu_ps(logits + i), may));
+    }
+    for (; i < n; i++) out[i] = bits[i / 8] >> (i % 8) & 1 ? logits[i] : -INFINITY;
+}
+
 #else
 
 int rinsho_kernels_are_here(void) { return 0; }

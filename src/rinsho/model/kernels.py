@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +84,27 @@ def fp32_product(x_TK: Tensor, weight_NK: Tensor) -> Tensor:
         n_rows, n_outputs, n_columns, torch.get_num_threads(),
     )  # fmt: skip
     return out_TN
+
+
+def mask_logits(logits_V: Tensor, bits: bytes, vocab_size: int) -> Tensor:
+    """Return the logits, minus infinity where a token's bit is not set; without C torch does it.
+
+    Args:
+        logits_V: V is at least the vocabulary's size; what lies beyond it is no token.
+        bits: One for each token, the lowest of a byte first.
+        vocab_size: How many tokens there are.
+    """
+    library = kernel_library()
+    if library is None or logits_V.device.type != "cpu" or logits_V.dtype != torch.float32:
+        flags = np.unpackbits(np.frombuffer(bits, np.uint8), count=vocab_size, bitorder="little")
+        out_V = torch.full_like(logits_V, -torch.inf)
+        allowed = torch.from_numpy(flags.nonzero()[0]).to(logits_V.device)
+        out_V[allowed] = logits_V[allowed]
+        return out_V
+    logits_V, out_V = logits_V.contiguous(), torch.empty(len(logits_V))
+    library.rinsho_mask_logits(logits_V.data_ptr(), bits, out_V.data_ptr(), vocab_size)
+    out_V[vocab_size:] = -torch.inf
+    return out_V
 
 
 class FewRowsLinear(nn.Module):
