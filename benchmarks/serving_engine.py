@@ -30,9 +30,9 @@ from rinsho.generation.llama_server import llama_server
 from rinsho.model.architecture import to_transformers
 from rinsho.model.checkpoint import load_decoder, write_shards
 from rinsho.model.decoder import Decoder
-from rinsho.model.kernels import are_here, fp32_product, use_for_decoding
+from rinsho.model.kernels import are_here, plain_product, use_for_decoding
 from rinsho.model.presets import PRESETS, DecoderConfig
-from rinsho.model.quantize import load_int4_decoder
+from rinsho.model.quantize import load_half_decoder, load_int4_decoder
 
 N_DECODED, N_PROMPT, N_USERS = 12, 512, 8
 QWEN2_7B = DecoderConfig(
@@ -118,8 +118,9 @@ def load(folder: Path, precision: str) -> Decoder:
     """Load weights as the server does."""
     if precision == "int4":
         return load_int4_decoder(folder)
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    decoder = load_decoder(folder, dtype=dtype).eval()
+    if precision == "bf16":
+        return load_half_decoder(folder)
+    decoder = load_decoder(folder, dtype=torch.float32).eval()
     use_for_decoding(decoder)
     return decoder
 
@@ -168,7 +169,7 @@ def weight_bytes(decoder: Decoder) -> int:
     return sum(
         tensor.numel() * tensor.itemsize
         for name, tensor in tensors
-        if not name.endswith("embed_tokens.weight") or decoder.config.tie_embeddings
+        if not name.endswith("embed_tokens.weight") or not hasattr(decoder, "lm_head")
     )
 
 
@@ -179,7 +180,7 @@ def memory_speed() -> float:
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        fp32_product(x, matrix) if are_here() else x @ matrix.T
+        plain_product(x, matrix) if are_here() else x @ matrix.T
         times.append(time.perf_counter() - began)
     return matrix.numel() * 4 / min(times) / 1e9
 

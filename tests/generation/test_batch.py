@@ -18,7 +18,7 @@ from rinsho.generation.wanted import NotWanted, is_wanted
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig, RopeScaling
-from rinsho.model.quantize import load_int4_decoder
+from rinsho.model.quantize import load_half_decoder, load_int4_decoder
 from rinsho.tokenizer.tokenizer import Tokenizer
 
 Request = tuple[list[int], Sampling]
@@ -32,7 +32,7 @@ def config_of(tokenizer: Tokenizer, scaling: RopeScaling | None = None) -> Decod
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["fp32", "bf16", "stretched", "int4"])
+@pytest.fixture(scope="module", params=["fp32", "bf16", "halves", "stretched", "int4"])
 def long_decoder(
     request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
 ) -> Decoder:
@@ -43,10 +43,10 @@ def long_decoder(
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    if request.param == "int4":
+    if request.param in ("int4", "halves"):  # as a CPU serves 4 bits and bf16
         folder = tmp_path_factory.mktemp("weights")
         save_weights(decoder, folder)
-        return load_int4_decoder(folder)
+        return {"int4": load_int4_decoder, "halves": load_half_decoder}[request.param](folder)
     return decoder.to(torch.bfloat16 if request.param == "bf16" else torch.float32).eval()
 
 

@@ -142,7 +142,7 @@ def test_transformers_writes_the_same_greedy_text(
 
     folder = make_weights(decoder, tmp_path / "weights")
     theirs = AutoModelForCausalLM.from_pretrained(folder)
-    ours = load_language_model(folder)
+    ours = load_language_model(folder, precision="fp32")
     for prompt in ([1, 20, 30, 40], [1, *ours.tokenizer.encode("発熱と咳嗽")]):
         row = theirs.generate(torch.tensor([prompt]), max_new_tokens=40)[0]
         stops = (ours.tokenizer.eos_id, ours.tokenizer.end_of_turn_id)
@@ -153,7 +153,8 @@ def test_transformers_writes_the_same_greedy_text(
 def test_a_loaded_model_scores_as_the_one_that_was_saved(
     decoder: Decoder, model: DecoderModel, make_weights: MakeWeights, tmp_path: Path
 ) -> None:
-    loaded: LanguageModel = load_language_model(make_weights(decoder, tmp_path / "weights"))
+    folder = make_weights(decoder, tmp_path / "weights")
+    loaded: LanguageModel = load_language_model(folder, precision="fp32")
     assert loaded.name == "weights"
     assert loaded.context_length == 96
     pairs = [([1, 5, 6], [7, 8]), ([1] * 40, [3]), ([1] * 40, [4, 5])]

@@ -14,7 +14,7 @@ from rinsho.model.checkpoint import save_weights
 from rinsho.model.decode_step import decode_step
 from rinsho.model.decoder import Decoder, KeyValueCache, new_decoder
 from rinsho.model.presets import DecoderConfig
-from rinsho.model.quantize import load_int4_decoder
+from rinsho.model.quantize import load_half_decoder, load_int4_decoder
 from rinsho.model.rotary import rotary_table
 
 pytestmark = pytest.mark.skipif(not kernels.are_here(), reason="the kernels were not built")
@@ -39,7 +39,7 @@ def config_of(shape: str) -> DecoderConfig:
     return DecoderConfig.model_validate(given | SHAPES[shape])
 
 
-@pytest.fixture(params=["fp32", "int4"])
+@pytest.fixture(params=["fp32", "bf16", "int4"])
 def precision(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -54,7 +54,7 @@ def decoder(request: pytest.FixtureRequest, precision: str, tmp_path: Path) -> D
     if precision == "fp32":
         return drawn.eval()
     save_weights(drawn, tmp_path)
-    return load_int4_decoder(tmp_path)
+    return load_half_decoder(tmp_path) if precision == "bf16" else load_int4_decoder(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_a_token_of_each_row_gets_what_the_decoder_says(decoder: Decoder, precis
         each = zip(tokens, plain, strict=True)
         expected = torch.cat([decoder.next_logits(torch.tensor([[t]]), c) for t, c in each])
         # Rounded to 8 bits, a number that lies between two can fall to either side.
-        tolerance = 2e-5 if precision == "fp32" else 2e-2
+        tolerance = 2e-2 if precision == "int4" else 2e-5
         assert float((found - expected).abs().max()) < tolerance * float(expected.abs().max())
         for one, other in zip(ours, plain, strict=True):
             assert one.length == other.length

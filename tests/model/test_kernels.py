@@ -30,18 +30,19 @@ def test_they_are_built_and_right_where_they_can_be() -> None:
 
 
 @needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("shape", [(4, 8), (36, 24), (132, 1_000)])
 def test_a_row_has_the_same_bytes_alone_among_others_and_with_any_threads(
-    shape: tuple[int, int],
+    shape: tuple[int, int], dtype: torch.dtype
 ) -> None:
-    weight_NK, x_TK = drawn(*shape), drawn(11, shape[1], seed=1)
-    found = kernels.fp32_product(x_TK, weight_NK)
+    weight_NK, x_TK = drawn(*shape).to(dtype), drawn(11, shape[1], seed=1)
+    found = kernels.plain_product(x_TK, weight_NK)
     expected = x_TK.double() @ weight_NK.double().T
     assert float((found - expected).abs().max()) < 1e-5 * float(expected.abs().max())
     n_threads = torch.get_num_threads()
     for first, end, threads in ((0, 1, 1), (1, 3, 2), (3, 6, 3), (4, 8, 1), (6, 11, 2)):
         torch.set_num_threads(threads)
-        some = kernels.fp32_product(x_TK[first:end], weight_NK)
+        some = kernels.plain_product(x_TK[first:end], weight_NK)
         torch.set_num_threads(n_threads)
         assert torch.equal(some, found[first:end])
 

@@ -17,6 +17,7 @@ from rinsho.model.quantize import (
     HalfEmbedding,
     Int4Linear,
     dequantized,
+    load_half_decoder,
     load_int4_decoder,
     quantize_rows,
     supports_int4,
@@ -81,15 +82,21 @@ def test_a_folder_is_read_packed(tmp_path: Path, is_tied: bool, family: str) -> 
             if name.endswith("bias"):
                 parameter.copy_(drawn(*parameter.shape))
     save_weights(decoder, tmp_path)
-    packed, plain = load_int4_decoder(tmp_path), load_decoder(tmp_path, dtype=torch.float32)
+    plain = load_decoder(tmp_path, dtype=torch.float32)
+    halves = load_half_decoder(tmp_path)
+    packed = load_int4_decoder(tmp_path)
     assert not [m for m in packed.modules() if isinstance(m, nn.Linear | nn.Embedding)]
     assert isinstance(packed.model.embed_tokens, HalfEmbedding)
     tokens_BT = torch.arange(40).unflatten(0, (2, 20))
     with torch.inference_mode():
         found, expected = packed(tokens_BT), plain(tokens_BT)
+        in_halves = halves(tokens_BT)
     assert _likeness(found, expected) > 0.98
+    assert _likeness(in_halves, expected) > 0.9999
+    assert in_halves.dtype == torch.float32
     n_matrix = sum(p.numel() for p in plain.parameters() if p.dim() == 2)
     assert _n_bytes(packed) < 1.5 * n_matrix + (2 * 512 * 128) + 100_000
+    assert _n_bytes(halves) < 2.2 * n_matrix + (2 * 512 * 128) + 10_000
 
 
 def _likeness(one: torch.Tensor, other: torch.Tensor) -> float:

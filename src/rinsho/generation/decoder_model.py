@@ -29,7 +29,7 @@ from rinsho.model.base import is_ours, open_base
 from rinsho.model.decoder import Decoder
 from rinsho.model.kernels import use_for_decoding
 from rinsho.model.precision import DTYPES, best_device, resolve_precision
-from rinsho.model.quantize import load_int4_decoder, supports_int4
+from rinsho.model.quantize import load_half_decoder, load_int4_decoder, supports_int4
 from rinsho.model.transformers_decoder import TransformersDecoder
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 
@@ -137,8 +137,9 @@ def load_language_model(
     Args:
         folder: Weights of rinsho's, a Hugging Face folder, a hub id in the cache, or an adapter.
         base: Of an adapter; left out, it is looked for beside the adapter.
-        precision: "int4" packs the weights while they are read, on a CPU: about a sixth of fp32's
-            memory. Where the packed product is not there or not right, "auto" is taken, and said.
+        precision: On a CPU "bf16" keeps the matrices in bf16 and computes in fp32: half of fp32's
+            memory. "int4" packs them while they are read: about a sixth; where the packed product
+            is not there or not right, "auto" is taken, and said.
 
     Raises:
         PathMissing, NotFinished, Corrupt, WrongKind: As in `open_base` and `open_adapted`.
@@ -154,14 +155,18 @@ def load_language_model(
     if precision == "int4" and (packed := _load_packed(folder)) is not None:
         return packed
     device = best_device()
-    dtype = DTYPES[resolve_precision("auto" if precision == "int4" else precision, device)]
-    weights, decoder = load_any(folder, base, dtype=dtype, device=device)
-    tokenizer = _fitting_tokenizer(weights, decoder.config.vocab_size, folder.name)
+    usual = resolve_precision("auto" if precision == "int4" else precision, device)
+    if usual == "bf16" and device.type == "cpu" and not is_adapter(folder):
+        path = open_base(folder).path
+        if is_ours(path):
+            return _decoder_model(load_half_decoder(path), path, folder.name)
+    weights, decoder = load_any(folder, base, dtype=DTYPES[usual], device=device)
     if isinstance(decoder, TransformersDecoder):
+        tokenizer = _fitting_tokenizer(weights, decoder.config.vocab_size, folder.name)
         return TransformersModel(decoder, tokenizer, folder.name)
     assert isinstance(decoder, Decoder)  # there is no third kind
     use_for_decoding(decoder)
-    return DecoderModel(decoder, tokenizer, folder.name)
+    return _decoder_model(decoder, weights, folder.name)
 
 
 def _load_packed(folder: Path) -> DecoderModel | None:
@@ -179,9 +184,11 @@ def _load_packed(folder: Path) -> DecoderModel | None:
             "the 4-bit product does not work on this machine; loading in the usual precision",
         )
         return None
-    decoder = load_int4_decoder(opened.path)
-    tokenizer = _fitting_tokenizer(opened.path, decoder.config.vocab_size, folder.name)
-    return DecoderModel(decoder, tokenizer, folder.name)
+    return _decoder_model(load_int4_decoder(opened.path), opened.path, folder.name)
+
+
+def _decoder_model(decoder: Decoder, weights: Path, name: str) -> DecoderModel:
+    return DecoderModel(decoder, _fitting_tokenizer(weights, decoder.config.vocab_size, name), name)
 
 
 def _fitting_tokenizer(weights: Path, vocab_size: int, name: str) -> Tokenizer:

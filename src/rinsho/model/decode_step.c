@@ -17,11 +17,11 @@
 
 #define SPINS 2000 /* looks at the barrier before the core is offered to another process */
 
-typedef struct { /* weights (N, K) in fp32, or packed where there are scales */
+typedef struct { /* weights (N, K) in fp32 or bf16 (half), or packed where there are scales */
     const void *weights;
     const uint16_t *scales;
     const float *bias;
-    long n, k, group;
+    long n, k, group, is_half;
 } Matrix;
 
 typedef struct { /* a norm that is not there is NULL; so are the weights of `gate` */
@@ -128,7 +128,7 @@ static void round_rows(Step *s, const Inputs *inputs, const Matrix *reader, int 
 static void multiply(
     const Matrix *w, const Inputs *in, float *out, long m, long first, long end) {
     if (w->scales == NULL)
-        rinsho_fp32_rows(in->plain, w->weights, out, m, w->n, w->k, first, end);
+        rinsho_plain_rows(in->plain, w->weights, (int)w->is_half, out, m, w->n, w->k, first, end);
     else
         rinsho_int4_rows(
             in->numbers, in->steps, in->sums, w->weights, w->scales, out, m, w->n, w->k, w->group,

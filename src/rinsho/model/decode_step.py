@@ -1,4 +1,4 @@
-"""A step of decoding in C (`decode_step.c`): all layers in one call, for fp32 and 4-bit weights.
+"""A step of decoding in C (`decode_step.c`): all layers in one call; weights in fp32, bf16, 4 bits.
 
 The same arithmetic as the decoder's own, in another order of its sums. A row has the same bytes
 alone and among others, with any number of threads.
@@ -27,7 +27,7 @@ _POINTER, _LONG = ctypes.c_void_p, ctypes.c_long
 class _Matrix(ctypes.Structure):
     _fields_ = (
         ("weights", _POINTER), ("scales", _POINTER), ("bias", _POINTER),
-        ("n", _LONG), ("k", _LONG), ("group", _LONG),
+        ("n", _LONG), ("k", _LONG), ("group", _LONG), ("is_half", _LONG),
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ class DecodeStep:
 def decode_step(decoder: Decoder) -> DecodeStep | None:
     """Return the step of a decoder, None where it was not built or does not know the decoder.
 
-    It knows matrices in fp32 and those that our 4-bit product knows, on a CPU.
+    It knows matrices in fp32 and bf16, and those that our 4-bit product knows, on a CPU.
     """
     config = decoder.config
     widths = (config.d_model, config.d_head, config.d_ff)
@@ -157,19 +157,22 @@ def _matrix(module: nn.Module | Tensor) -> _Matrix:
         n_columns = 2 * half
         return _Matrix(
             packed.data_ptr(), scales.data_ptr(), _vector(module.bias_N), n_rows, n_columns,
-            n_columns // n_groups,
+            n_columns // n_groups, 0,
         )  # fmt: skip
     if isinstance(module, nn.Linear | FewRowsLinear):
-        _vector(module.weight)
-        n_rows, n_columns = module.weight.shape
-        return _Matrix(module.weight.data_ptr(), None, _vector(module.bias), n_rows, n_columns, 0)
+        weight = module.weight
+        is_half = weight.dtype == torch.bfloat16
+        begin = _begin(weight, weight.dtype if is_half else torch.float32)
+        return _Matrix(begin, None, _vector(module.bias), *weight.shape, 0, is_half)
     raise _Unknown
 
 
 def _vector(tensor: Tensor | None) -> int | None:
-    if tensor is None:
-        return None
-    is_plain = tensor.dtype == torch.float32 and tensor.device.type == "cpu"
+    return None if tensor is None else _begin(tensor, torch.float32)
+
+
+def _begin(tensor: Tensor, dtype: torch.dtype) -> int:
+    is_plain = tensor.dtype == dtype and tensor.device.type == "cpu"
     if not (is_plain and tensor.is_contiguous()):
         raise _Unknown
     return tensor.data_ptr()

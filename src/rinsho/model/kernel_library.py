@@ -17,7 +17,7 @@ _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 _ARGUMENTS = {
     "int4_round": [_POINTER] * 4 + [_LONG] * 2,
     "int4_product": [_POINTER] * 6 + [_LONG] * 4 + [_INT],
-    "fp32_product": [_POINTER] * 3 + [_LONG] * 3 + [_INT],
+    "plain_product": [_POINTER] * 2 + [_INT, _POINTER] + [_LONG] * 3 + [_INT],
     "mask_logits": [_POINTER] * 3 + [_LONG],
     "decode_step": [_POINTER] * 4 + [_LONG, _INT],
     "attention": [_POINTER] * 4 + [_LONG] * 4 + [_INT] + [_POINTER] * 3 + [_LONG, _INT],

@@ -1,5 +1,5 @@
 /* Products of a few rows of inputs with a matrix, for x86-64 processors with AVX2 and FMA: with
- * weights in fp32, and with packed 4-bit ones. What a row gets does not depend on how many rows there
+ * weights in fp32 or bf16, and with packed 4-bit ones. What a row gets does not depend on how many rows there
  * are, nor on the number of threads. N rows of weights, K columns, M rows of inputs, G groups of a row.
  *
  * 4 bits: a weight is (code - 8) * scale + offset, with a scale and an offset (bf16) for each group of a row.
@@ -130,15 +130,22 @@ TARGET void rinsho_int4_rows(
     }
 }
 
-/* r rows of weights with n inputs in fp32; each pair has one sum, whatever r and n are. */
-TARGET ALWAYS void fp32_pairs(
-    const int r, const int n, const float *weights, const float *x, float *out, long k,
-    long n_outputs) {
+/* 8 weights from number i on, in fp32 or bf16 (the upper half of an fp32 number). */
+TARGET ALWAYS __m256 weights_at(const int is_half, const void *weights, long i) {
+    if (!is_half) return _mm256_loadu_ps((const float *)weights + i);
+    const __m128i halves = _mm_loadu_si128((const __m128i *)((const uint16_t *)weights + i));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
+/* r rows of weights from number `begin` on with n inputs; each pair has one sum, whatever r and n are. */
+TARGET ALWAYS void plain_pairs(
+    const int is_half, const int r, const int n, const void *weights, long begin, const float *x,
+    float *out, long k, long n_outputs) {
     __m256 found[8];
     for (int i = 0; i < r * n; i++) found[i] = _mm256_setzero_ps();
     for (long at = 0; at < k; at += 8)
         for (int i = 0; i < r; i++) {
-            const __m256 w = _mm256_loadu_ps(weights + i * k + at);
+            const __m256 w = weights_at(is_half, weights, begin + i * k + at);
             for (int m = 0; m < n; m++)
                 found[i * n + m] =
                     _mm256_fmadd_ps(w, _mm256_loadu_ps(x + m * k + at), found[i * n + m]);
@@ -147,30 +154,38 @@ TARGET ALWAYS void fp32_pairs(
         for (int m = 0; m < n; m++) out[m * n_outputs + i] = total(found[i * n + m]);
 }
 
-TARGET void rinsho_fp32_rows(
-    const float *x, const float *weights, float *out, long m, long n, long k, long first, long end) {
+TARGET ALWAYS void plain_rows(
+    const int h, const float *x, const void *w, float *out, long m, long n, long k, long first,
+    long end) {
     for (long input = 0; input < m; input += ROWS)
         for (long row = first; row < end; row += 4) {
-            const float *from = x + input * k, *w = weights + row * k;
+            const float *from = x + input * k;
             float *to = out + input * n + row;
             if (end - row < 4) { /* the last ones of a matrix whose rows are no multiple of 4 */
-                for (; row < end; row++, w += k, to++)
+                for (; row < end; row++, to++)
                     for (long i = 0; i < m - input && i < ROWS; i++)
-                        fp32_pairs(1, 1, w, from + i * k, to + i * n, k, n);
+                        plain_pairs(h, 1, 1, w, row * k, from + i * k, to + i * n, k, n);
                 break;
             }
             switch (m - input) {
-            case 1: fp32_pairs(4, 1, w, from, to, k, n); break;
-            case 2: fp32_pairs(4, 2, w, from, to, k, n); break;
+            case 1: plain_pairs(h, 4, 1, w, row * k, from, to, k, n); break;
+            case 2: plain_pairs(h, 4, 2, w, row * k, from, to, k, n); break;
             case 3:
-                fp32_pairs(2, 3, w, from, to, k, n);
-                fp32_pairs(2, 3, w + 2 * k, from, to + 2, k, n);
+                plain_pairs(h, 2, 3, w, row * k, from, to, k, n);
+                plain_pairs(h, 2, 3, w, (row + 2) * k, from, to + 2, k, n);
                 break;
             default:
-                fp32_pairs(2, 4, w, from, to, k, n);
-                fp32_pairs(2, 4, w + 2 * k, from, to + 2, k, n);
+                plain_pairs(h, 2, 4, w, row * k, from, to, k, n);
+                plain_pairs(h, 2, 4, w, (row + 2) * k, from, to + 2, k, n);
             }
         }
+}
+
+TARGET void rinsho_plain_rows(
+    const float *x, const void *weights, int is_half, float *out, long m, long n, long k, long first,
+    long end) {
+    if (is_half) plain_rows(1, x, weights, out, m, n, k, first, end);
+    else plain_rows(0, x, weights, out, m, n, k, first, end);
 }
 
 /* All rows of out (M, N) = inputs times weights, by several threads. */
@@ -183,11 +198,12 @@ void rinsho_int4_product(
             numbers, steps, sums, packed, scales, out, m, n, k, group, first, MIN(first + BLOCK, n));
 }
 
-void rinsho_fp32_product(
-    const float *x, const float *weights, float *out, long m, long n, long k, int n_threads) {
+void rinsho_plain_product(
+    const float *x, const void *weights, int is_half, float *out, long m, long n, long k,
+    int n_threads) {
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (long first = 0; first < n; first += BLOCK)
-        rinsho_fp32_rows(x, weights, out, m, n, k, first, MIN(first + BLOCK, n));
+        rinsho_plain_rows(x, weights, is_half, out, m, n, k, first, MIN(first + BLOCK, n));
 }
 
 /* out = logits where the bit of a token is set, else minus infinity; the lowest bit of a byte first. */

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from rinsho.model.decoder import Decoder
 from rinsho.model.kernel_library import kernel_library
+from rinsho.model.precision import computes_in_bf16
 
 GROUPS = (128, 64)  # 4-bit weights with one scale and offset that the product knows
 MOST_GROUPS = 512  # of a row
 _HALF = 32  # weights whose codes lie in the low halves of 32 bytes, before as many in the high ones
-_MOST_ROWS = 16  # in fp32; torch is as quick with more
+_MOST_ROWS = 16  # torch is as quick with more
 
 
 def are_here() -> bool:
@@ -68,19 +69,19 @@ def int4_product(x_TK: Tensor, packed: Tensor, scales_NG2: Tensor) -> Tensor:
     return out_TN
 
 
-def fp32_product(x_TK: Tensor, weight_NK: Tensor) -> Tensor:
-    """Return x W^T, shape (T, N); the result of a row depends on nothing else.
+def plain_product(x_TK: Tensor, weight_NK: Tensor) -> Tensor:
+    """Return x W^T, shape (T, N), computed in fp32; the result of a row depends on nothing else.
 
     Args:
         x_TK: fp32.
-        weight_NK: fp32, contiguous; N is a multiple of 4, K of 8.
+        weight_NK: As `knows` wants it.
     """
     library = kernel_library()
     assert library is not None  # `are_here` was asked
     (n_rows, n_columns), n_outputs = x_TK.shape, weight_NK.shape[0]
     x_TK, out_TN = x_TK.contiguous(), torch.empty((n_rows, n_outputs))
-    library.rinsho_fp32_product(
-        x_TK.data_ptr(), weight_NK.data_ptr(), out_TN.data_ptr(),
+    library.rinsho_plain_product(
+        x_TK.data_ptr(), weight_NK.data_ptr(), weight_NK.dtype == torch.bfloat16, out_TN.data_ptr(),
         n_rows, n_outputs, n_columns, torch.get_num_threads(),
     )  # fmt: skip
     return out_TN
@@ -108,7 +109,12 @@ def mask_logits(logits_V: Tensor, bits: bytes, vocab_size: int) -> Tensor:
 
 
 class FewRowsLinear(nn.Module):
-    """A linear map in fp32 for decoding: our product with up to 16 rows, torch's with more."""
+    """A linear map for decoding: our product with up to 16 rows, torch's with more; fp32 to fp32.
+
+    Args:
+        weight_NK: In fp32 or bf16.
+        bias_N: fp32.
+    """
 
     def __init__(self, weight_NK: Tensor, bias_N: Tensor | None) -> None:
         super().__init__()
@@ -117,27 +123,36 @@ class FewRowsLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map the last dimension."""
         rows_TK = x.flatten(0, -2)
-        if rows_TK.shape[0] > _MOST_ROWS:
-            return nn.functional.linear(x, self.weight, self.bias)
-        out_TN = fp32_product(rows_TK, self.weight)
+        if rows_TK.shape[0] > _MOST_ROWS or not are_here():
+            return self._by_torch(x)
+        out_TN = plain_product(rows_TK, self.weight)
         if self.bias is not None:
             out_TN = out_TN + self.bias
         return out_TN.unflatten(0, x.shape[:-1])
 
+    def _by_torch(self, x: Tensor) -> Tensor:
+        if self.weight.dtype == x.dtype:
+            return nn.functional.linear(x, self.weight, self.bias)
+        if computes_in_bf16(x.device):
+            out = nn.functional.linear(x.to(self.weight.dtype), self.weight).to(x.dtype)
+            return out if self.bias is None else out + self.bias
+        return nn.functional.linear(x, self.weight.to(x.dtype), self.bias)
+
 
 def use_for_decoding(decoder: Decoder) -> None:
-    """Put our product into a decoder that will not be trained, where it knows the matrix."""
-    if not are_here():
+    """Put our product into a decoder in fp32 that is not trained, where it knows the matrix."""
+    embedding = decoder.model.embed_tokens.weight
+    if not are_here() or embedding.dtype != torch.float32:
         return
     for name, module in list(decoder.named_modules()):
-        if type(module) is nn.Linear and _knows(module.weight):
+        if type(module) is nn.Linear and knows(module.weight):
             decoder.set_submodule(name, FewRowsLinear(module.weight, module.bias))
-    embedding = decoder.model.embed_tokens.weight
-    if decoder.config.tie_embeddings and _knows(embedding):
+    if decoder.config.tie_embeddings and knows(embedding):
         decoder.add_module("lm_head", FewRowsLinear(embedding, None))
 
 
-def _knows(weight: Tensor) -> bool:
-    is_plain = weight.dtype == torch.float32 and weight.device.type == "cpu"
+def knows(weight: Tensor) -> bool:
+    """Tell whether the plain product can read a matrix: N a multiple of 4, K of 8, on a CPU."""
+    is_plain = weight.dtype in (torch.float32, torch.bfloat16) and weight.device.type == "cpu"
     n_rows, n_columns = weight.shape
     return is_plain and weight.is_contiguous() and n_rows % 4 == 0 and n_columns % 8 == 0

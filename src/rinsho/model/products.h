@@ -19,9 +19,10 @@ void rinsho_int4_rows(
     const int8_t *numbers, const float *steps, const float *sums, const uint8_t *packed,
     const uint16_t *scales, float *out, long m, long n, long k, long group, long first, long end);
 
-/* The same in fp32; K is a multiple of 8. `first` is a multiple of 4. */
-void rinsho_fp32_rows(
-    const float *x, const float *weights, float *out, long m, long n, long k, long first, long end);
+/* The same with weights in fp32 or bf16, computed in fp32; K is a multiple of 8, `first` of 4. */
+void rinsho_plain_rows(
+    const float *x, const void *weights, int is_half, float *out, long m, long n, long k, long first,
+    long end);
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -10,7 +10,7 @@ this processor, it is torch's private one (`_weight_int4pack_mm_for_cpu`). Both 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rinsho.model import kernels
 from rinsho.model.checkpoint import empty_decoder, stored_tensors
 from rinsho.model.decoder import Decoder
+from rinsho.model.kernels import FewRowsLinear
 from rinsho.model.tensor_file import read_tensor
 
 _GROUPS = (128, 64, 32)  # weights with one scale and offset; the widest that divides a row
@@ -184,6 +185,30 @@ def load_int4_decoder(folder: Path) -> Decoder:
     Raises:
         PathMissing, PickleRefused, UnknownArchitecture, WeightsMismatch: As in `load_decoder`.
     """
+    return _load(folder, fits_int4, Int4Linear)
+
+
+def load_half_decoder(folder: Path) -> Decoder:
+    """Read a weights folder into matrices in bf16, for reading on a CPU; arithmetic is in fp32.
+
+    As `load_int4_decoder`, and raises as it does.
+    """
+    return _load(folder, _fits_half, _half_linear)
+
+
+def _half_linear(weight_NK: Tensor, bias_N: Tensor | None) -> FewRowsLinear:
+    return FewRowsLinear(nn.Parameter(weight_NK.bfloat16(), requires_grad=False), bias_N)
+
+
+def _fits_half(weight: Tensor) -> bool:
+    return weight.dim() == 2 and kernels.knows(weight.bfloat16())
+
+
+def _load(
+    folder: Path,
+    fits: Callable[[Tensor], bool],
+    linear: Callable[[Tensor, Tensor | None], nn.Module],
+) -> Decoder:
     decoder = empty_decoder(folder)
     stored = stored_tensors(decoder, folder)
     biases = {name: read_tensor(one).float() for name, one in stored.items() if _is_bias(name)}
@@ -193,25 +218,21 @@ def load_int4_decoder(folder: Path) -> Decoder:
         owner = name.removesuffix(".weight")
         weight = read_tensor(one)
         if owner == "model.embed_tokens":
-            _set_embedding(decoder, weight)
-        elif fits_int4(weight):
-            decoder.set_submodule(owner, Int4Linear(weight, biases.pop(f"{owner}.bias", None)))
+            is_tied = decoder.config.tie_embeddings
+            if is_tied and not fits(weight):
+                _assign(decoder, name, weight.float())
+                continue
+            weight = weight.bfloat16()
+            decoder.set_submodule(owner, HalfEmbedding(weight, torch.float32))
+            if is_tied:
+                decoder.add_module("lm_head", linear(weight, None))
+        elif fits(weight):
+            decoder.set_submodule(owner, linear(weight, biases.pop(f"{owner}.bias", None)))
         else:
             _assign(decoder, name, weight.float())
     for name, bias in biases.items():
         _assign(decoder, name, bias)
     return decoder.eval()
-
-
-def _set_embedding(decoder: Decoder, weight: Tensor) -> None:
-    """Keep rows in bf16; of a tied matrix, logits come from a packed copy, if it can be packed."""
-    is_tied = decoder.config.tie_embeddings
-    if is_tied and not fits_int4(weight):
-        _assign(decoder, "model.embed_tokens.weight", weight.float())
-        return
-    decoder.set_submodule("model.embed_tokens", HalfEmbedding(weight, torch.float32))
-    if is_tied:
-        decoder.add_module("lm_head", Int4Linear(weight, None))
 
 
 def _is_bias(name: str) -> bool:
