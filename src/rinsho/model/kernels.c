@@ -143,8 +143,13 @@ TARGET ALWAYS void plain_pairs(
     float *out, long k, long n_outputs) {
     __m256 found[8];
     for (int i = 0; i < r * n; i++) found[i] = _mm256_setzero_ps();
+    const int size = is_half ? 2 : 4, asks = is_half || n > 1;
     for (long at = 0; at < k; at += 8)
         for (int i = 0; i < r; i++) {
+            if (asks && at * size % 64 == 0) { /* a line of the cache; the row ends, the next r begin */
+                const long later = at + AHEAD / size, rows = later < k ? i : i + r - 1;
+                _mm_prefetch((const char *)weights + (begin + rows * k + later) * size, _MM_HINT_T0);
+            }
             const __m256 w = weights_at(is_half, weights, begin + i * k + at);
             for (int m = 0; m < n; m++)
                 found[i * n + m] =
