@@ -66,6 +66,9 @@ def test_four_bits_and_an_adapter_compute_what_transformers_and_peft_compute(
         base, quantization_config=how, dtype=torch.float32, device_map="cpu"
     )
     theirs: Any = PeftModel.from_pretrained(plain, tmp_path / "adapter")
+    for module in (*decoder.modules(), *theirs.modules()):
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # bitsandbytes then rounds to bf16
+            module.support_avx512bf16_for_cpu = False
     with torch.no_grad():
         expected = theirs.eval()(input_ids=TOKENS_T[None]).logits[0]
     assert_close(logits(decoder), expected, rtol=1e-4, atol=1e-4)
