@@ -104,7 +104,8 @@ def mask_logits(logits_V: Tensor, bits: bytes, vocab_size: int) -> Tensor:
         return out_V
     logits_V, out_V = logits_V.contiguous(), torch.empty(len(logits_V))
     library.rinsho_mask_logits(logits_V.data_ptr(), bits, out_V.data_ptr(), vocab_size)
-    out_V[vocab_size:] = -torch.inf
+    if len(out_V) > vocab_size:
+        out_V[vocab_size:] = -torch.inf
     return out_V
 
 

@@ -1,4 +1,4 @@
-"""Weights in 4 bits for reading on a CPU: a quarter of bf16's memory, and quicker to read.
+"""Weights in 4 bits, or in bf16, for reading on a CPU: less memory than fp32, and quicker to read.
 
 Each row of a matrix is cut into groups of 128 weights; a group has 16 levels between its smallest
 and its largest weight. The product is ours (`kernels.py`); where that was not built, or not for
