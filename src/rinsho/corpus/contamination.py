@@ -34,6 +34,7 @@ from rinsho.corpus.benchmark_runs import (
     is_in,
     make_filter,
     ranges,
+    sort_by_hash,
     stride_of,
 )
 from rinsho.corpus.engines import Workers
@@ -268,7 +269,7 @@ def _join(
             all_items.append(arrays["items"] + np.int32(first_items[-1]))
             first_items.append(first_items[-1] + int(arrays["n_items"]))
     hashes, items = np.concatenate(all_hashes), np.concatenate(all_items)
-    order = np.lexsort((items, hashes))
+    order = sort_by_hash(hashes, items)
     hashes, items = hashes[order], items[order]
     is_maybe = make_filter(PROBE_EVERY * len(hashes), map(_read_probes, parts))
     return OverlapIndex(n_chars, names, np.array(first_items), hashes, items, is_maybe, n_unread)
