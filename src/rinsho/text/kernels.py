@@ -77,7 +77,7 @@ class AnchorTables:
         marks: uint8, of each character of 16 bits.
         classes: uint32, the same.
         pairs: bool, of two classes, shape (n, n).
-        characters: Rules by a single character, uint64: alone, first, second, before and not before.
+        characters: Rules by one character, uint64: alone, first, second, before and not before.
         longer: Rules by the hash of two characters, three and so on, uint64, `N_AHEAD` of them.
     """
 
