@@ -7,11 +7,13 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rinsho.corpus.benchmark_cells import read_cells
+from rinsho.corpus.benchmark_runs import sort_by_hash
 from rinsho.corpus.contamination import (
     OverlapIndex,
     drop_passages,
@@ -125,6 +127,15 @@ def test_a_run_across_the_parts_that_are_hashed_at_once_is_found(index: OverlapI
         text = "－" * n_before + item(1) + "－" * 100
         (overlap,) = index.find(text)
         assert (overlap.start, overlap.end) == (n_before, n_before + 115)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=60))
+def test_pairs_are_sorted_as_by_lexsort(pairs: list[tuple[int, int]]) -> None:
+    hashes = np.array([pair[0] for pair in pairs], dtype=np.uint64)
+    items = np.array([pair[1] for pair in pairs], dtype=np.int32)
+    order = sort_by_hash(hashes, items)
+    assert sorted(order.tolist()) == list(range(len(pairs)))
+    assert [pairs[place] for place in order.tolist()] == sorted(pairs)
 
 
 def test_documentation_holds_no_items(index: OverlapIndex) -> None:

@@ -51,6 +51,20 @@ def test_rules_may_begin_where_numpy_finds_that_they_may(text: str) -> None:
     assert len(anchors.find(codes)[0]) > 0
 
 
+@pytest.mark.parametrize("in_c", [False, pytest.param(True, marks=needs_kernels)])
+def test_a_rule_is_asked_only_where_its_first_character_stands(in_c: bool) -> None:
+    kanji = "".join(map(chr, range(0x4E00, 0x5600)))  # so many that other characters hash alike
+    rules = [
+        Rule("name", (Begin("(", kanji, kanji),), lambda text, place: None, 0),
+        Rule("name", (Begin(kanji, kanji),), lambda text, place: None, 1),
+    ]
+    anchors = Anchors(rules)
+    codes = anchors.codes_of([kanji[:1000] + "(" + kanji[-1000:]])
+    places, bits = (anchors.tables if in_c else anchors).find(codes)
+    assert places[(bits & np.uint64(1)) > 0].tolist() == [1000]
+    assert len(places) > 1000
+
+
 @needs_kernels
 def test_identifiers_are_the_same_without_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [

@@ -96,14 +96,14 @@ def _runs_at_strides(
     n_alike, shift = np.zeros(1 << n_bits, dtype=np.int64), np.uint64(64 - n_bits)
     for first, block in _blocks(texts):
         codes, starts, n_runs = _lay_out(block, run_chars)
-        offsets = ranges(np.zeros(len(block), dtype=np.int64), n_runs)
-        is_wanted = offsets % stride == 0
-        places = (offsets + np.repeat(starts, n_runs))[is_wanted]
-        owners = np.repeat(np.arange(first, first + len(block), dtype=np.int32), n_runs)[is_wanted]
+        n_wanted = -(-n_runs // stride)
+        offsets = stride * ranges(np.zeros_like(n_wanted), n_wanted)
+        places = offsets + np.repeat(starts, n_wanted)
+        owners = np.repeat(np.arange(first, first + len(block), dtype=np.int32), n_wanted)
         has_content = _has_content(codes, run_chars)[places]
         everywhere = _hash_runs(codes, run_chars)
         if len(texts) >= MAX_CELLS:
-            n_alike += np.bincount((everywhere >> shift).view(np.int64), minlength=len(n_alike))
+            np.add.at(n_alike, (everywhere >> shift).view(np.int64), 1)
         hashes.append(everywhere[places[has_content]])
         cells.append(owners[has_content])
         probed.append(_probes_of_runs(codes, places[has_content], run_chars))
@@ -118,11 +118,22 @@ def _runs_at_strides(
 
 def _first_of_each(hashes: Hashes, cells: NDArray[np.int32]) -> Numbers:
     """Return the places of the runs, one for each that stands in a text more than once."""
-    order = np.lexsort((cells, hashes))
+    order = sort_by_hash(hashes, cells)
     hashes, cells = hashes[order], cells[order]
     is_first = np.ones(len(hashes), dtype=bool)
     is_first[1:] = (hashes[1:] != hashes[:-1]) | (cells[1:] != cells[:-1])
     return order[is_first]
+
+
+def sort_by_hash(hashes: Hashes, items: NDArray[np.int32]) -> Numbers:
+    """Return the order of pairs by hash, then by item: `np.lexsort`, only faster."""
+    order = np.argsort(hashes)  # few are alike, and only these need the slower sort
+    ordered = hashes[order]
+    is_same = ordered[1:] == ordered[:-1]
+    alike = np.flatnonzero(np.append(is_same, False) | np.append(False, is_same))
+    pairs = order[alike]
+    order[alike] = pairs[np.lexsort((items[pairs], hashes[pairs]))]
+    return order
 
 
 def _common(texts: Sequence[str], run_chars: int, candidates: Hashes) -> Hashes:

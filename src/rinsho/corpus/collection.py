@@ -133,7 +133,7 @@ def make_index(collection: Collection, workers: Workers) -> Path | None:
     if not collection.benchmarks:
         return None
     key = f"{collection.hashes['benchmarks'][:20]}-{collection.config.overlap_chars}"
-    folder = collection.root / f"index-{key}"
+    folder = collection.root / f"index-2-{key}"  # the number changes with what it holds
     if not folder.is_dir():
         made = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
         shutil.rmtree(made, ignore_errors=True)

@@ -10,7 +10,6 @@ digits) and runs that stand in many strings of one file (instructions of an exam
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import json
 import re
@@ -33,7 +32,9 @@ from rinsho.corpus.benchmark_runs import (
     find_probes,
     is_in,
     make_filter,
+    may_hold,
     ranges,
+    sort_by_hash,
     stride_of,
 )
 from rinsho.corpus.engines import Workers
@@ -82,6 +83,7 @@ class OverlapIndex:
         hashes: uint64, shape (n_runs,), sorted.
         items: int32, shape (n_runs,): the item that each run stands in.
         is_maybe: uint8, a power of two long: a filter of the runs' probes, which few others pass.
+        is_likely: The same of the runs' hashes, asked before they are searched.
         n_unread: Files that hold no items (documentation, stand-off labels).
     """
 
@@ -91,6 +93,7 @@ class OverlapIndex:
     hashes: Hashes
     items: NDArray[np.int32]
     is_maybe: Bits
+    is_likely: Bits
     n_unread: int
 
     @property
@@ -153,6 +156,8 @@ class OverlapIndex:
         around = probed[:, None] + np.arange(1 - PROBE_EVERY, self.run_chars)
         starts = around[:, :PROBE_EVERY].ravel()
         hashes = hash_ngrams(codes.take(around, mode="clip"), self.run_chars).ravel()
+        likely = may_hold(self.is_likely, hashes)
+        starts, hashes = starts[likely], hashes[likely]
         is_run = (starts >= 0) & (starts <= len(codes) - self.run_chars)
         is_run &= is_in(self.hashes, hashes)
         return starts[is_run], hashes[is_run]
@@ -174,7 +179,7 @@ class OverlapIndex:
         return sorted(found, key=lambda one: (one.start, one.end, one.benchmark))
 
 
-_ARRAYS = ("first_items", "hashes", "items", "is_maybe")
+_ARRAYS = ("first_items", "hashes", "items", "is_maybe", "is_likely")
 
 
 def open_index(folder: Path) -> OverlapIndex:
@@ -268,10 +273,12 @@ def _join(
             all_items.append(arrays["items"] + np.int32(first_items[-1]))
             first_items.append(first_items[-1] + int(arrays["n_items"]))
     hashes, items = np.concatenate(all_hashes), np.concatenate(all_items)
-    order = np.lexsort((items, hashes))
+    order = sort_by_hash(hashes, items)
     hashes, items = hashes[order], items[order]
     is_maybe = make_filter(PROBE_EVERY * len(hashes), map(_read_probes, parts))
-    return OverlapIndex(n_chars, names, np.array(first_items), hashes, items, is_maybe, n_unread)
+    is_likely = make_filter(len(hashes), [hashes])
+    first = np.array(first_items)
+    return OverlapIndex(n_chars, names, first, hashes, items, is_maybe, is_likely, n_unread)
 
 
 def _read_probes(part: Path) -> Hashes:
@@ -332,14 +339,18 @@ def dropped_share(before: str, after: str) -> float:
 
 def _units_touched(text: str, overlaps: Sequence[Overlap]) -> list[tuple[int, int]]:
     """Return the sentences that overlaps touch, long ones in parts, in order."""
-    sentences = split_sentences(text)
-    starts = [start for start, _ in sentences]
-    touched: set[int] = set()
+    lines: dict[int, list[tuple[int, int]]] = {}  # the sentences of each, by where it begins
+    touched: set[tuple[int, int]] = set()
     for overlap in overlaps:
-        first = max(0, bisect.bisect_right(starts, overlap.start) - 1)
-        touched.update(range(first, bisect.bisect_left(starts, overlap.end)))
+        start = text.rfind("\n", 0, overlap.start) + 1
+        while start < overlap.end:
+            end = text.find("\n", start) % (len(text) + 1)  # the text's end where none follows
+            if start not in lines:
+                lines[start] = [(start + a, start + b) for a, b in split_sentences(text[start:end])]
+            touched.update((a, b) for a, b in lines[start] if a < overlap.end and b > overlap.start)
+            start = end + 1
     units: list[tuple[int, int]] = []
-    for start, end in (sentences[number] for number in sorted(touched)):
+    for start, end in sorted(touched):
         if end - start <= _MAX_SENTENCE:
             units.append((start, end))
         else:

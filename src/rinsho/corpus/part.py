@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -190,12 +191,11 @@ _CANDIDATE_COLUMNS = (
     *("record", "start", "length", "chars", "bytes", "lines"),
     *("shingles", "passages", "passage_chars", "license"),
 )
-_Row = tuple[int, ...]
 
 
-def _by_column(prefix: str, names: Sequence[str], rows: Sequence[_Row]) -> dict[str, Any]:
-    """Return rows as one array for each column."""
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
+def _by_column(prefix: str, names: Sequence[str], rows: array[int]) -> dict[str, Any]:
+    """Return rows, one behind another, as one array for each column."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
     return {prefix + name: table[:, i].copy() for i, name in enumerate(names)}
 
 
@@ -214,18 +214,22 @@ def _batches(records: Iterable[SourceRecord]) -> Iterator[list[SourceRecord]]:
 
 @dataclass(slots=True)
 class _PartWriter:
-    """Columns of one row per record, of one row per candidate, and the candidates' lines."""
+    """Columns of one row per record, of one row per candidate, and the candidates' lines.
+
+    Numbers lie one behind another: as tuples they would take a kilobyte for each record.
+    """
 
     folder: Path
     task: PartTask
     coverage: Coverage | None
     rules: dict[str, int] = field(default_factory=dict[str, int])
     licenses: dict[str, int] = field(default_factory=dict[str, int])
-    records: list[_Row] = field(default_factory=list[_Row])
-    candidates: list[_Row] = field(default_factory=list[_Row])
+    records: array[int] = field(default_factory=lambda: array("q"))
+    candidates: array[int] = field(default_factory=lambda: array("q"))
     identifiers: dict[int, Counter[str]] = field(default_factory=dict[int, Counter[str]])
-    digests: list[bytes] = field(default_factory=list[bytes])
-    keys: list[bytes] = field(default_factory=list[bytes])
+    digests: bytearray = field(default_factory=bytearray)
+    keys: bytearray = field(default_factory=bytearray)
+    n_candidates: int = 0
     n_chars: int = 0
     n_text_bytes: int = 0
     _texts: BinaryIO | None = None
@@ -258,7 +262,7 @@ class _PartWriter:
 
     def _has_enough(self) -> bool:
         n_enough, max_chars = self.task.n_enough, self.task.source.config.max_chars
-        is_full = n_enough is not None and len(self.digests) >= n_enough
+        is_full = n_enough is not None and self.n_candidates >= n_enough
         return is_full or (max_chars is not None and self.n_chars >= max_chars)
 
     def _add_batch(self, first: int, records: Sequence[SourceRecord], sieve: Sieve) -> None:
@@ -282,7 +286,7 @@ class _PartWriter:
             else:
                 code = self._add_candidate(number, one.outcome, one, next(marks), next(lines))
             is_read = int(isinstance(outcome, Document))
-            self.records.append((record.n_bytes, record.n_marks, is_read, code))
+            self.records.extend((record.n_bytes, record.n_marks, is_read, code))
 
     def _reject(self, number: int, rejection: Rejection, group: str | None) -> int:
         """Write a rejection; return the code of its rule."""
@@ -307,17 +311,18 @@ class _PartWriter:
             *(mark.n_shingles, judged.n_passages, judged.n_passage_chars),
             self.licenses.setdefault(document.license, len(self.licenses)),
         )
-        self.candidates.append(row)
+        self.candidates.extend(row)
         if judged.identifiers:
-            self.identifiers[len(self.digests)] = judged.identifiers
+            self.identifiers[self.n_candidates] = judged.identifiers
         for overlap in judged.overlaps:
-            passage = [len(self.digests), overlap.benchmark, overlap.end - overlap.start]
+            passage = [self.n_candidates, overlap.benchmark, overlap.end - overlap.start]
             self._passages.write(json.dumps(passage, ensure_ascii=False).encode() + b"\n")
         self._texts.write(line)
         self.n_text_bytes += len(line)
         self._lines.write(hashes.tobytes())
-        self.digests.append(mark.digest)
-        self.keys.append(mark.keys.tobytes())
+        self.digests += mark.digest
+        self.keys += mark.keys.tobytes()
+        self.n_candidates += 1
         self.n_chars += len(document.text)
         return DOCUMENT
 
@@ -330,13 +335,13 @@ class _PartWriter:
     def _columns(self) -> dict[str, Any]:
         columns = _by_column("r_", _RECORD_COLUMNS, self.records)
         columns |= _by_column("c_", _CANDIDATE_COLUMNS, self.candidates)
-        found = {kind: np.zeros(len(self.candidates), np.int64) for kind in IDENTIFIER_KINDS}
+        found = {kind: np.zeros(self.n_candidates, np.int64) for kind in IDENTIFIER_KINDS}
         for number, counts in self.identifiers.items():
             for kind, n in counts.items():
                 found[kind][number] = n
         columns |= {f"i_{kind}": counts for kind, counts in found.items()}
-        columns["digests"] = np.frombuffer(b"".join(self.digests), np.uint8).reshape(-1, 16)
-        columns["keys"] = np.frombuffer(b"".join(self.keys), np.uint64).reshape(-1, N_BANDS)
+        columns["digests"] = np.frombuffer(self.digests, np.uint8).reshape(-1, 16)
+        columns["keys"] = np.frombuffer(self.keys, np.uint64).reshape(-1, N_BANDS)
         columns["rules"] = np.array(list(self.rules), dtype=np.str_)
         columns["licenses"] = np.array(list(self.licenses), dtype=np.str_)
         return columns

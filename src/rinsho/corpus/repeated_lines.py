@@ -9,13 +9,14 @@ the first copy, the engine knows.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.corpus import kernels
-from rinsho.corpus.ngrams import CodePoints, Hashes, code_points, is_blank, scramble, spread, unique
+from rinsho.corpus.ngrams import CodePoints, Hashes, code_points, is_blank, scramble, spread
 
 MIN_LINE_CHARS = 15  # after stripping
 N_COUNTERS = 2**26  # 64 MB; ten million different lines fill a seventh of each half
@@ -46,7 +47,15 @@ def line_hashes_of_all(texts: Sequence[str]) -> list[Hashes]:
         return []
     numbers, hashes = _hash_lines("\n".join(texts))
     ends = np.cumsum([1 + text.count("\n") for text in texts])
-    return [unique(own) for own in np.split(hashes, np.searchsorted(numbers, ends[:-1]))]
+    cuts = [0, *np.searchsorted(numbers, ends).tolist()]
+    for start, end in itertools.pairwise(cuts):
+        hashes[start:end].sort()
+    is_first = np.ones(len(hashes) + 1, dtype=bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:-1])
+    is_first[cuts] = True
+    n_before = np.cumsum(is_first)[cuts] - 1
+    kept = hashes[is_first[:-1]]
+    return [kept[start:end] for start, end in itertools.pairwise(n_before.tolist())]
 
 
 class LineCounts:

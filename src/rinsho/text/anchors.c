@@ -18,7 +18,7 @@ typedef struct {
     const uint32_t *classes; /* of a character */
     const uint8_t *pairs;    /* of two classes: whether they may begin a rule */
     int64_t n_classes;
-    const uint64_t *one, *second, *before, *next; /* of a character */
+    const uint64_t *one, *first, *second, *before, *next; /* of a character */
     const uint64_t *longer[N_AHEAD];   /* of the hash of two characters, three, … */
     const uint8_t *is_longer[N_AHEAD]; /* a bit for each: whether it is more than 0 */
 } Tables;
@@ -34,7 +34,8 @@ static uint64_t rules_at(const Tables *tables, const uint16_t *at, uint16_t befo
         const uint64_t begun = tables->longer[n][slot];
         bits |= n + 1 < N_AHEAD ? begun & tables->next[at[n + 2]] : begun;
     }
-    return bits & tables->second[at[1]] & tables->before[before];
+    /* Hashes alone do not tell: other characters may have the same. */
+    return bits & tables->first[at[0]] & tables->second[at[1]] & tables->before[before];
 }
 
 /* Find the places of n characters where rules may begin, and the rules of each; N_AHEAD line ends

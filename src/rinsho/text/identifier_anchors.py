@@ -132,9 +132,9 @@ class Anchors:
             raise ValueError(f"{len(rules)} rules, at most {N_RULES_AT_MOST}")
         self._class, self._pairs = _pairs([begin for rule in rules for begin in rule.begins])
         self._marks = _marks([begin for rule in rules for begin in rule.begins])
-        self._second, self._before = (
+        self._first, self._second, self._before = (
             _table([[getattr(begin, place) for begin in rule.begins] for rule in rules])
-            for place in ("second", "before")
+            for place in ("first", "second", "before")
         )
         self._before &= ~_table([[rule.not_after or _NONE] for rule in rules])
         self._next = ~_table([[rule.not_before or _NONE] for rule in rules])
@@ -142,7 +142,7 @@ class Anchors:
         self._longer = [_hashed(rules, length) for length in range(2, _N_AHEAD + 2)]
         self._rules = tuple(rules)
         self._of_bits: dict[int, tuple[Rule, ...]] = {}
-        characters = (self._one, self._second, self._before, self._next)
+        characters = (self._one, self._first, self._second, self._before, self._next)
         self.tables = kernels.AnchorTables(
             self._marks, self._class, self._pairs, characters, self._longer
         )
@@ -153,14 +153,15 @@ class Anchors:
         Many short texts in one call cost little more than one long one.
         """
         found, rules = self._found(self.codes_of(texts))
-        places: list[list[tuple[int, tuple[Rule, ...]]]] = []
-        start = 0
-        for text in texts:
-            first, last = np.searchsorted(found, (start, start + len(text))).tolist()
-            own = (found[first:last] - start).tolist() if last > first else []
-            places.append(list(zip(own, rules[first:last], strict=True)))
-            start += len(text) + len(_BETWEEN)
-        return places
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        starts = np.cumsum(lengths + len(_BETWEEN)) - lengths - len(_BETWEEN)
+        firsts, lasts = (found.searchsorted(one).tolist() for one in (starts, starts + lengths))
+        return [
+            list(zip((found[first:last] - start).tolist(), rules[first:last], strict=True))
+            if first < last
+            else []
+            for start, first, last in zip(starts.tolist(), firsts, lasts, strict=True)
+        ]
 
     @staticmethod
     def codes_of(texts: Sequence[str]) -> NDArray[np.uint16]:
@@ -190,7 +191,7 @@ class Anchors:
             if n + 1 < _N_AHEAD:  # longer words were cut
                 begun &= self._next.take(later[n + 1])
             bits |= begun
-        bits &= self._second.take(later[0])
+        bits &= self._first.take(first) & self._second.take(later[0])  # hashes alone do not tell
         bits &= self._before.take(codes.take(found - 1, mode="wrap"))  # of the first: a line end
         kept = bits.nonzero()[0]
         return found[kept], bits[kept]

@@ -241,6 +241,7 @@ def is_surname(word: str) -> bool:
 
 
 @functools.lru_cache(1 << 15)
+@functools.lru_cache(1 << 15)
 def is_listed(word: str) -> bool:
     """Tell whether a word is one of the listed surnames."""
     listed = _words()[0]

@@ -27,7 +27,7 @@ class _Tables(ctypes.Structure):
     _fields_ = (
         *((name, _POINTER) for name in ("marks", "classes", "pairs")),
         ("n_classes", _INTEGER),
-        *((name, _POINTER) for name in ("one", "second", "before", "next")),
+        *((name, _POINTER) for name in ("one", "first", "second", "before", "next")),
         *((name, _POINTER * N_AHEAD) for name in ("longer", "is_longer")),
     )
 
@@ -77,7 +77,7 @@ class AnchorTables:
         marks: uint8, of each character of 16 bits.
         classes: uint32, the same.
         pairs: bool, of two classes, shape (n, n).
-        characters: Rules by a single character, uint64: alone, second, before and not before.
+        characters: Rules by one character, uint64: alone, first, second, before and not before.
         longer: Rules by the hash of two characters, three and so on, uint64, `N_AHEAD` of them.
     """
 
