@@ -14,6 +14,7 @@ import math
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from rinsho.corpus.merge import decide
 from rinsho.corpus.output import ShardTask, plan_shards, write_shard
 from rinsho.corpus.part import PartTask, check_part, is_finished, make_part
 from rinsho.corpus.part_reader import Part, read_part
-from rinsho.corpus.proportions import FIGURES, FigureTask, can_draw, draw_proportions
+from rinsho.corpus.proportions import FIGURES, FigureTask, draw_proportions
 from rinsho.corpus.settings import CollectConfig
 from rinsho.corpus.sieve import open_sieve
 from rinsho.corpus.sources import SourceRecord, read_source
@@ -270,7 +271,7 @@ def _finish(
     )
     table = write_accounts(folder, collection, parts, decisions, first_numbers)
     tasks: list[ShardTask | FigureTask] = [*shards]
-    if can_draw():  # with the extra `report`; a figure is no part of what the folder is
+    if find_spec("matplotlib") is not None:  # the extra `report`; a figure is no part of what it is
         folder.keep_out_of_identity(*FIGURES)
         figure = FigureTask(table, folder.path)
         if workers.is_local:
