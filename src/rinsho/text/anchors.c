@@ -40,7 +40,7 @@ static uint64_t rules_at(const Tables *tables, const uint16_t *at, uint16_t befo
 
 /* Find the places of n characters where rules may begin, and the rules of each; N_AHEAD line ends
  * stand behind the last, and one before the first. Returns how many places there are. */
-int64_t rinsho_find_places(
+int64_t rinsho_find_begins(
     const Tables *tables, const uint16_t *codes, int64_t n, int32_t *places, uint64_t *rules) {
     int64_t n_found = 0;
     uint8_t mark = n ? tables->marks[codes[0]] : 0;

@@ -36,7 +36,7 @@ class _Tables(ctypes.Structure):
 def _library() -> ctypes.CDLL | None:
     arguments = {
         "fold": [_POINTER, _INTEGER, _POINTER],
-        "find_places": [_POINTER, _POINTER, _INTEGER, _POINTER, _POINTER],
+        "find_begins": [_POINTER, _POINTER, _INTEGER, _POINTER, _POINTER],
     }
     return open_library(Path(__file__).parent, arguments, _INTEGER)
 
@@ -109,7 +109,7 @@ class AnchorTables:
         assert library is not None
         n = len(codes) - N_AHEAD
         places, rules = np.empty(n, np.int32), np.empty(n, np.uint64)
-        n_found = library.rinsho_find_places(
+        n_found = library.rinsho_find_begins(
             ctypes.addressof(self._tables),
             *(codes.ctypes.data, n, places.ctypes.data, rules.ctypes.data),
         )
