@@ -41,7 +41,7 @@ def test_a_label_changes_the_kind(text, value, found_as, kind):
         ("植込み手術記録\n683-4844", "683-4844", "postal_code"),  # a title
         ("免許証番号 AB12", "AB12", "record_number"),  # no license number by its shape
         ("カード裏面の番号 1234 5678 9012", "1234 5678 9012", "record_number"),  # wrong check digit
-        ("PID|||||||19670412|M", "19670412", "birth_date"),  # a field of HL7
+        ("OBR|1|免許|123456789012", "123456789012", "record_number"),  # fields of HL7
         ("生年月日 不詳 2020/3/4", "2020/3/4", "date"),
     ],
 )
