@@ -2,7 +2,7 @@
 
     python benchmarks/identifiers/planted.py dev [seed] > planted.jsonl
 
-`dev` to `dev6` may be looked at while rules are written; `test` may not (README.md). One JSON
+`dev` to `dev7` may be looked at while rules are written; `test` may not (README.md). One JSON
 line a document: `text` and `spans` with start and end in code points, kind, has_cue, role of
 names and the form. The same half and seed give the same documents on every machine.
 """
@@ -22,7 +22,7 @@ from typing import Literal, get_args
 
 from values import Pools, Values, widen
 
-Half = Literal["dev", "dev2", "dev3", "dev4", "dev5", "dev6", "test"]
+Half = Literal["dev", "dev2", "dev3", "dev4", "dev5", "dev6", "dev7", "test"]
 STRUCTURED = (
     *("address", "postal_code", "phone", "mail", "url", "birth_date", "date", "record_number"),
     *("device_number", "my_number", "insurance_number", "license_number", "passport_number"),
@@ -208,7 +208,7 @@ def main() -> None:
     """Write the documents of a half as JSON lines."""
     half = sys.argv[1] if len(sys.argv) > 1 else ""
     if half not in get_args(Half):
-        sys.exit("usage: planted.py dev|dev2|dev3|dev4|dev5|dev6|test [seed]")
+        sys.exit("usage: planted.py dev|dev2|dev3|dev4|dev5|dev6|dev7|test [seed]")
     for document in write_documents(half, int(sys.argv[2]) if len(sys.argv) > 2 else 0):
         print(json.dumps(asdict(document), ensure_ascii=False))
 

@@ -16,11 +16,11 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "identifiers"
 # The half `test` is made anew each time an older one has been read: between two it is absent.
 HALVES = tuple(
     half
-    for half in ("dev", "dev2", "dev3", "dev4", "dev5", "dev6", "test")
+    for half in ("dev", "dev2", "dev3", "dev4", "dev5", "dev6", "dev7", "test")
     if (FOLDER / "forms" / half).is_dir()
 )
-# dev4 is broad, dev6 and test are typed from knowledge: they may name what another half names.
-APART = [half for half in HALVES if half not in ("dev4", "dev6", "test")]
+# dev4 is broad; dev6, dev7 and test are typed from knowledge: they may name another half's names.
+APART = [half for half in HALVES if half not in ("dev4", "dev6", "dev7", "test")]
 DASHES = dict.fromkeys(map(ord, "ー‐−–―─〜～~"), "-")
 KANJI_DIGITS = str.maketrans("〇一二三四五六七八九", "0123456789")
 SHAPES = {

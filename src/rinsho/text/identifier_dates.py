@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 
-from rinsho.text.identifier_anchors import Begin, Rule, cued, finder
+from rinsho.text.identifier_anchors import Begin, Rule, begins, cued, finder
 from rinsho.text.identifier_patterns import DASH, GAP
 
 DIGITS = "0123456789"
 KANJI_DIGITS = "〇一二三四五六七八九十元"
 _N = r"[0-9]{1,2}"
 _K = f"[{KANJI_DIGITS}]{{1,4}}"
-_ERA = r"(?:明治|大正|昭和|平成|令和|㍾|㍽|㍼|㍻|㋿)"
+_ERA = r"(?:明治|大正|昭和|平成|令和|㍾|㍽|㍼|㍻|㋿|メイジ|タイショウ|ショウワ|ヘイセイ|レイワ|しょうわ|へいせい|れいわ)"
 _SHORT_ERA = (
     r"(?<![A-Za-z0-9一-龠])(?:[\[(](?:[MTSHRmtshr]|[明大昭平令])[\])]"
     r"|(?:[MTSHRmtshr]|[明大昭平令])[.・]?)"
@@ -24,14 +24,14 @@ _WEST = r"(?:西暦[ ]?)?(?:18|19|20)[0-9]{2}"
 _REMARK = r"(?:[ ]?\([^()\0\n]{1,9}\))?"
 # 年 is left out after a short era's dot: R6.1.3
 _YEAR = (
-    rf"(?:{_WEST}|{_ERA}[ ]{{0,3}}(?:{_N}|{_K})|{_SHORT_ERA}[ ]?(?:{_N}|元)|[一二][〇八九"
+    rf"(?:{_WEST}|{_ERA}[ の]{{0,3}}(?:{_N}|{_K})|{_SHORT_ERA}[ ]?(?:{_N}|元)|[一二][〇八九"
     rf"][{KANJI_DIGITS[:10]}]{{2}})"
 )
 _SEPARATOR = rf"[ ]?(?:[./・_]|{DASH})[ ]?"
 _END = r"(?![0-9])"
-_DAY = rf"(?:[ ]{{0,3}}(?:{_N}|{_K})[ ]{{0,3}}日)"
+_DAY = rf"(?:[ 、]{{0,3}}(?:{_N}|{_K})[ ]{{0,3}}(?:日|ニチ|にち))"
 _WRITTEN = (
-    rf"{_YEAR}{_REMARK}[ ]{{0,3}}年{_REMARK}(?:[ ]{{0,3}}|\n|の)(?:{_N}|{_K})[ ]{{0,3}}月{_DAY}"
+    rf"{_YEAR}{_REMARK}[ ]{{0,3}}(?:年|ネン|ねん){_REMARK}(?:[ 、]{{0,3}}|\n|の)(?:{_N}|{_K})[ ]{{0,3}}(?:月|ガツ|がつ){_DAY}"
     rf"|{_YEAR}{_REMARK}[ ]?年{_REMARK}[ ]?{_N}[./]{_N}{_END}"
 )
 _FIGURES = rf"{_YEAR}{_REMARK}(?P<s>{_SEPARATOR}){_N}(?P=s){_N}日?{_END}(?!(?P=s)[0-9])"
@@ -42,7 +42,7 @@ _YEAR_MONTH = (
 _MONTHS = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[A-Za-z]{0,6}[.]?"
 _ENGLISH = (
     rf"{_MONTHS}[ ]?{_N}(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{{2}}{_END}"
-    rf"|{_N}/{_MONTHS}/[0-9]{{2,4}}{_END}|{_N}-{_MONTHS}-[0-9]{{2}}{_END}"
+    rf"|{_MONTHS}-{_N}-(?:19|20)[0-9]{{2}}{_END}|{_N}/{_MONTHS}/[0-9]{{2,4}}{_END}|{_N}-{_MONTHS}-[0-9]{{2}}{_END}"
     rf"|{_N}(?:st|nd|rd|th)?(?:[ ]of)?[ -]?{_MONTHS},?[ -]?(?:19|20)[0-9]{{2}}{_END}"
     rf"|(?:19|20)[0-9]{{2}}[ -]{_MONTHS}[ -]{_N}{_END}"
 )
@@ -72,7 +72,7 @@ _EVENT = (
     "|生検|血培|培養|透析|輸血|接種|説明|カンファ|再入院|再検|の|に|は)"
 )
 _SLASH_BEFORE = re.compile(
-    r"(?:^|[\n。、,(:|\t~〜～「→\[【/]|(?:予約|予定|外来|期日|締切|入院|退院|手術|受診|"
+    r"(?:^|[\n。、,(:|\t~〜～「→\[【/@]|(?:予約|予定|外来|期日|締切|入院|退院|手術|受診|"
     r"来院|初診|再診|最終|前回|次回|採血|撮影|検査|発症|検体|OP|ope|本日|昨日"
     r"|翌日|同日|日付?|日時|施行|転院|搬送|開始|CT|MRI|XP|Xp)日?[ ]?[:は]?)[ ]{0,2"
     r"}(?:[-・#*●■◆▶>][ ]?)?\Z"
@@ -279,7 +279,9 @@ _BEFORE_BORN = re.compile(
     rf"\([^()\0\n]{{1,12}}\))?(?:[、に]?(?:第[0-9一二三四]子|[0-9]{{3,4}}g|[0-9]{{1,2}}時[0-9]{{0,2}}分?)?(?:として|で|に)|が)?[ ]?\Z"
     rf"|[、に ][^。\n\0]{{1,24}}(?:として|で|て)\Z)"
 )
-_BORN = re.compile(r"生(?:まれ|れ|の(?=[男女])|(?![ぁ-ん一-龠]|[ ]{1,3}年))|出生|誕生|うまれ")
+_BORN = re.compile(
+    r"生(?:まれ|れ|の(?=[男女児患方人])|(?![ぁ-ん一-龠]|[ ]{1,3}年))|出生|誕生|うまれ"
+)
 
 
 def _born(text: str, place: int) -> tuple[int, int] | None:
@@ -370,11 +372,15 @@ DATE_RULES = (
         ),
         6,
     ),
-    Rule("birth_date", (Begin("生出誕う", "", "", "日年月) 0123456789がでてに"),), _born, 3),
+    Rule("birth_date", (Begin("生出誕う", "", "", "日年月分時) 0123456789がでてに"),), _born, 3),
     Rule("date", (Begin(DIGITS), Begin("'’", DIGITS)), _NUMBERED, 7),
     Rule(
         "date",
-        (Begin("明大昭平令㍾㍽㍼㍻㋿MTSHRmtshr西"), Begin("[(", "明大昭平令MTSHR", ")]・.")),
+        (
+            Begin("明大昭平令㍾㍽㍼㍻㋿MTSHRmtshr西"),
+            *begins(["メイジ", "タイショ", "ショウワ", "ヘイセイ", "レイワ"]),
+            Begin("[(", "明大昭平令MTSHR", ")]・."),
+        ),
         _WORDED,
         7,
     ),

@@ -141,7 +141,7 @@ _TELLING = re.compile(
     r"|(?P<my_number>マイナ(?!保険証)|個人番号|個人識別|共通番号|通知カード|(?i:my[ _]?n(?:o\b|umber))|my_n|kojin|[Ii]ndividual)"
     r"|患者|カルテ|検体|受付|整理|伝票|ロット|シリアル|製造|UDI|口座|アクセッション|オーダ|保険|受給|公費|電話|TEL|携帯|登録番号|診察券|予約|製番|機番|ID"
 )
-_LICENSE_BEHIND = re.compile(r"(?:号の?|の|号?[ ]?\()(?:普通)?(?:自動車)?(?:運転)?免許")
+_LICENSE_BEHIND = re.compile(r"(?:[ ]?号[ ]?の?|の|号?[ ]?\()(?:普通)?(?:自動車)?(?:運転)?免許")
 _N_TELLING = 44  # characters before twelve digits where a license or a card is named
 
 

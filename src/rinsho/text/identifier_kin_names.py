@@ -24,7 +24,7 @@ from rinsho.text.identifier_name_words import (
     NO_NAME,
     NO_PERSON_BEFORE_HONORIFIC,
 )
-from rinsho.text.identifier_shapes import may_be_surname, split_shape
+from rinsho.text.identifier_shapes import is_ordinary, may_be_surname, split_shape
 from rinsho.text.identifier_surnames import (
     is_surname,
     split_name,
@@ -54,6 +54,48 @@ def after_kin(text: str, place: int) -> tuple[int, int] | None:
         if gap and match and (span := _given_name(gap, match)):
             return span
     return None
+
+
+_NOTE_GAP = re.compile(r"[ ]?[・→=:|][ ]?|の| |")
+_NOTE_GIVEN = tuple(
+    re.compile(
+        rf"[一-龠々]{{{n}}}|[ァ-ヶー]{{{n}}}|(?=..)[一-龠ぁ-んァ-ヶ]{{{n - 1}}}[子美代江枝]|[ぁ-ん]{{{n}}}"
+    )
+    for n in (4, 3, 2, 1)
+)
+_AFTER_GIVEN = re.compile(
+    r"[、。,()\s:/・|&\0]|$|同居|別居|来院|同席|在住|健在|死亡|他界|死去|より|から|宅|夫婦|一家|[0-9]{1,3}[歳才]"
+)
+_PARTICLE = re.compile("[はもがにへをとの]")
+
+
+def after_kin_in_note(text: str, place: int) -> tuple[int, int] | None:
+    """Read a given name of the dictionary right behind a relation: 長女亮、次女空; 息子トシと同居."""
+    for end in _KIN.ends(text, place):
+        gap = _NOTE_GAP.match(text, end)
+        start = gap.end() if gap else end
+        for pattern in _NOTE_GIVEN:
+            if (name := pattern.match(text, start)) and _is_given_of_kin(text, name, start > end):
+                return name.span()
+    return None
+
+
+def _is_given_of_kin(text: str, match: re.Match[str], has_gap: bool) -> bool:
+    name, end = match[0], match.end()
+    is_ended = _AFTER_GIVEN.match(text, end) is not None
+    is_read_on = has_gap or (len(name) > 1 and name[0] > "ん")
+    if not is_ended and not (is_read_on and _PARTICLE.match(text, end)):
+        return False
+    if "ぁ" <= name[-1] <= "ん" and not has_gap:
+        return False
+    is_kana = name[0] < "一" and name[-1] < "一"
+    if name in _KIN.words or NO_NAME.search(name) or name in NO_PERSON_BEFORE_HONORIFIC:
+        return False
+    return (
+        (len(name) > 1 and is_kana_given(name))
+        if is_kana
+        else (is_given(name) and not is_ordinary(name))
+    )
 
 
 _KIN_GIVEN = re.compile(

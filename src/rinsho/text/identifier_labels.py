@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import cast
+from typing import Literal, cast
 
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_name_words import in_any_case
@@ -17,17 +17,17 @@ from rinsho.text.identifier_name_words import in_any_case
 _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
     (
         "my_number",
-        "マイナ(?!保険証|免許)|^myno$|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
-        "|番号確認|mynumber|individualnumber|taxid",
+        "マイナ(?!保険証|免許)|まいな|^myno$|ﾏｲﾅ|個人番号|個人ナンバー|個人no|個人識別番号|共通番号|通知カード|社会保障・?税"
+        "|社会保障番|番号確認|mynumber|individualnumber|taxid|^kojin",
     ),
     ("device_number", "model/?serial"),
     (
         None,
-        "郵便|zip|postal|postcode|tel|phone|contact|mobile|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot(?!機|酸)|法人番号|口径",
+        "郵便|zip|postal|postcode|yu+bin|tel|phone|contact|mobile|電話|携帯|fax|ファク|ファックス|内線|ゆうびん|ユウビン|デンワ|^hot(?!機|酸)|法人番号|口径",
     ),
     (
         None,
-        "承認|認証番号|薬価|jmdn|jan(?!e)|jlac|icd(?!.*(?:シリアル|製造|本体|植))|病名|疾患|疾病|傷病名"
+        "承認|認証番号|薬価|^yj|loinc|レセ電|^code$|(?:^|[^a-z])oid|jmdn|jan(?!e)|jlac|icd(?!.*(?:シリアル|製造|本体|植))|病名|疾患|疾病|傷病名"
         "|病床|部屋|病室|号室|図書|文献|論文|商品|薬品|医薬品|薬剤(?!師|服用歴|情報)|製剤コード|型番|型式|品番(?!号)|カタログ"
         "|model|catalog|^ref|法令|法律|条例|通知番|告示|議案|通達|染色体|遺伝子|変異|臨床研究|臨床試験"
         "|試験番号|試験id|治験(?!.*(?:症例|被験者|登録))|課題|特許|商標|意匠|規格|項目|用語|契約|予算"
@@ -39,17 +39,20 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "|タスク|プロジェクト|アプリ|データ|変数|配列|染色|機関id|病棟コード|振替|抗体番号|クローン"
         "|歳入|歳出|決議|法案|条番号|枝番号(?=を)|商業|国際標準|カラム|レコードid|文書番号体系|フォーム",
     ),
-    ("passport_number", "旅券|^pass|^ppt?(?:no|n|#)?$|パスポート|passport|渡航文書|traveldoc"),
+    (
+        "passport_number",
+        "旅券|^pass(?!word)|^ppt?(?:no|n|#)?$|ryoken|りょけん|ぱすぽ|パスポート|passport|渡航文書|traveldoc",
+    ),
     (
         "license_number",
-        "免許|めんきょ|メンキョ|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
+        "免許|めんきょ|メンキョ|menkyo|^運免|^免$|医籍|保険医(?!療)|保険薬剤師|licen[cs]e|driving|driver|^dl(?:no|number)?$|運転経歴|薬剤師名簿"
         "|看護師籍|医師登録|薬剤師登録|看護師登録|麻薬施用者|麻薬管理者|専門医|認定医|指導医|産業医"
         "|認定看護師|専門看護師|登録販売者|指定医|介護支援専門員|介護福祉士|社会福祉士|臨床工学技士|技師登録"
         "|放射線技師|検査技師|療法士|栄養士|歯科医師籍|衛生士|保健師籍|救急救命士|資格登録",
     ),
     (
         "device_number",
-        "シリアル|ｼﾘｱﾙ|serial|製造(?!販売)|ロット|ﾛｯﾄ|lot|バッチ|batch|udi|gs1|gtin|imei|機器|機械|器械|装置"
+        "シリアル|ｼﾘｱﾙ|しりある|せいぞう|serial|seizo|製造(?!販売)|ロット|ﾛｯﾄ|lot|バッチ|batch|udi|gs1|gtin|imei|機器|機械|器械|装置"
         "|me機器|機番|製番|器番|号機|本体|機体|個体|デバイス|device|植込|植え込|埋込|リード|ジェネレータ|ステント"
         "|ペースメーカ|人工関節|人工弁|人工内耳|ポンプ|センサ|補聴器|送信機|送信器|受信機|モニタ|除細動"
         "|crtd|crtp|icm|^icd|呼吸器|測定器|血糖計|cpap|透析装置|スコープ|濃縮器|インプラント|充電器"
@@ -60,10 +63,12 @@ _LABELS_OF_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
         "insurance_number",
         "保険|介保|健保|国保|社保|被保|受給者|受給資格|公費|負担者|共済|組合員|加入者|資格確認|資格者証|医療証"
         "|後期高齢|生活保護|労災|insur|policy|subscriber|beneficiary|けんぽ|限度額|自立支援|特定疾患|難病"
-        "|記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢|広域連合|市町村番号|保番|^symbol$|hihoken|kouhi|kohi|jukyu",
+        "|(?<!製造)記号|枝番|福祉医療|船員|医療券|介護券|付加番号|member|hoken|後期|精神通院|更生医療|育成医療|小慢|広域連合|市町村番号|保番|^symbol$|hihoken|kouhi|kohi|jukyu|kigou?|paye?o?r|介護番|ほけん|ホケン|公負|公受",
     ),
 )
-_KINDS = tuple((kind, re.compile(words)) for kind, words in _LABELS_OF_KINDS)
+_KINDS: tuple[tuple[IdentifierKind | None, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(words)) for kind, words in _LABELS_OF_KINDS
+)
 _NO_SIGN = re.compile(r"[ _.'’の御お-]")
 # Latin labels of persons: a number of anything else (concept_id, Grant No) has such heads too.
 _LATIN_PERSON = re.compile(
@@ -222,7 +227,7 @@ def kind_of_key(key: str) -> IdentifierKind | None:
     plain = _NO_SIGN.sub("", key).lower()
     for kind, words in _KINDS:
         if words.search(plain):
-            return cast("IdentifierKind | None", kind)
+            return kind
     is_number = plain.endswith(_ENDS_OF_KEYS)
     return "record_number" if is_number and _LATIN_PERSON.search(plain) else None
 
@@ -256,6 +261,45 @@ def _kind(label: str) -> str:
     if label.endswith("番"):
         return "record_number" if label.endswith(("採番", "連番")) else ""
     return "record_number"
+
+
+# Kinds whose values need no label with a head, beside those of numbers.
+_MORE_KINDS: tuple[tuple[IdentifierKind | None, str], ...] = (
+    (
+        "birth_date",
+        "(?:生年月|生月日|生年|誕生|出生(?!体重|届|地|順)|生誕|生まれ|うまれ|生日|birth|dob|@pid7|d\\.o\\.b|bday|^bdt?$|^b\\.?d\\.?$|born"
+        "|seinen|tanjo|せいねん|セイネン|ｾｲﾈﾝ|たんじょう|バースデ)[日月年付時]*(?:date|day|ymd|time)?",
+    ),
+    ("postal_code", "郵便|〒|zip|postal|postcode|yu+bin|ゆうびん|ユウビン|ﾕｳﾋﾞﾝ"),
+    ("phone", "電話|携帯|でんわ|デンワ|℡|^tel|phone|mobile|^fax|denwa|keitai"),
+    (
+        "record_number",
+        "患者|カルテ|診察券|診療録|診察カード|被験者|受診者|症例|検体|標本|かんじゃ|カンジャ|しんさつけん|patient|^pt|chart|mrn|karte|kanja",
+    ),
+)
+_TELLING: tuple[tuple[IdentifierKind | None, re.Pattern[str]], ...] = (
+    *((kind, re.compile(words)) for kind, words in _MORE_KINDS),
+    *_KINDS,
+)
+
+
+_ID = re.compile(r"(?!pid)[a-z]{2,6}id")  # UHID; ID alone stands before numbers of any kind
+
+
+def telling_words(label: str) -> IdentifierKind | Literal["none"] | None:
+    """Return the kind that the last telling word of a label names: "none" of what is no person's.
+
+    >>> [telling_words(one) for one in ("seinengappi", "患者の免許証", "承認番号", "番号")]
+    ['birth_date', 'license_number', 'none', None]
+    """
+    plain = _NO_SIGN.sub("", label).lower()
+    last = (0, 0)
+    found: IdentifierKind | Literal["none"] | None = None
+    for rank, (kind, words) in enumerate(_TELLING):
+        for match in words.finditer(plain):
+            if (match.end(), -rank) > last:
+                last, found = (match.end(), -rank), kind or "none"
+    return "record_number" if found is None and _ID.fullmatch(plain) else found
 
 
 @functools.lru_cache(1 << 12)

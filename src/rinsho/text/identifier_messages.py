@@ -129,7 +129,9 @@ _LETTERS = r"[一-龠々〆ヶ﨑髙ぁ-んァ-ヶーA-Za-z'’-]"
 _VALUES: dict[IdentifierKind, re.Pattern[str]] = {
     "record_number": re.compile(r"(?=[0-9A-Za-z-]{0,20}[0-9])[0-9A-Za-z-]{3,24}"),
     "insurance_number": re.compile(r"(?=[^|^~]{0,12}[0-9])[0-9A-Za-z一-龠・-]{4,24}"),
-    "birth_date": re.compile(r"(?:18|19|20)[0-9]{2}[-/]?[0-9]{2}[-/]?[0-9]{2}"),
+    "birth_date": re.compile(
+        r"(?P<value>(?:18|19|20)[0-9]{2}[-/]?[0-9]{2}[-/]?[0-9]{2})(?:T?[0-9:.+]{4,15})?"
+    ),
     "phone": re.compile(r"(?=[^|^~]{9})[0-9()+ -]{9,18}"),
     "postal_code": re.compile(rf"〒?(?P<value>[0-9]{{3}}{DASH}?[0-9]{{4}})"),
     "address": re.compile(
@@ -280,6 +282,38 @@ _TYPED: dict[IdentifierKind, Find] = {  # AB1234567^^^JPN^PPN: the type of a num
     "license_number": finder(r"[|^~](?P<value>[0-9]{10,12})\^[^|~\n\0]{0,24}?\bDL\b"),
 }
 _EXTENSION = finder(r"<id[ ][^<>\n]{0,60}?extension=\"(?P<value>[0-9A-Za-z-]{3,24})\"")
+# Insurers, symbols and insured persons, in Japanese CDA and FHIR.
+_OF_INSURANCE = re.compile(
+    r"1\.2\.392\.(?:200119\.6\.(?:101|20[45])|100495\.20\.3\.6[1-3])(?![0-9.])"
+    r"(?:\"[^<>0-9\"]{0,40}\"?(?:value|extension)\"?[ ]?[:=][ ]?\"(?P<value>[^\"<>\n\0]{2,24})\")?"
+)
+_BEFORE_ROOT = re.compile(
+    r"(?:extension|value)=\"(?P<value>[^\"<>\n\0]{2,24})\"[^<>\n0-9]{0,24}root=\"(?:urn:oid:)?\Z"
+)
+
+
+def _of_insured(text: str, place: int) -> tuple[int, int] | None:
+    """Read the value beside the number of a list of insurers or insured persons."""
+    match = _OF_INSURANCE.match(text, place)
+    before = match and _BEFORE_ROOT.search(text, max(0, place - 80), place)
+    one = before or match
+    return one.span("value") if one and one["value"] else None
+
+
+_PRESCRIBED = re.compile(r"[^,\n\0]{2,20}")
+_BEFORE_PRESCRIBED = re.compile(r"\n2(?:2,|3,(?:[^,\n]{0,19},)?)\Z")
+
+
+def _in_prescription(text: str, place: int) -> tuple[int, int] | None:
+    """Read insurer, symbol and number of an electronic prescription: 22,06139992 and 23,1234,56789."""
+    low = max(0, place - 24)
+    if text[place] != "," or not _BEFORE_PRESCRIBED.search(text, low, place + 1):
+        return None
+    value = _PRESCRIBED.match(text, place + 1)
+    is_one = value is not None and any(c in _DIGITS for c in value[0])
+    return value.span() if value and is_one and "JAHIS" in text[:place] else None
+
+
 _IDENTIFIER = finder(
     r"[\"<]identifiers?[\">][^\0]{0,160}?[\"< ]value[\"]?[ ]?[:=>][ ]?\"?"
     r"(?P<value>(?=[A-Za-z-]{0,8}[0-9])[0-9A-Za-z-]{3,24})(?=[\"<])"
@@ -302,7 +336,7 @@ _FINDS: dict[IdentifierKind, tuple[tuple[Begin, ...], Find]] = {
     ),
     "insurance_number": (
         (Begin(",", _DIGITS, _DIGITS, "O" + _DIGITS),),
-        first_of(_component("insurance_number"), _in_claim),
+        first_of(_component("insurance_number"), _in_claim, _in_prescription),
     ),
 }
 MESSAGE_RULES = (
@@ -319,5 +353,6 @@ MESSAGE_RULES = (
         0,
     ),
     Rule("license_number", (Begin("|^~", _DIGITS, _DIGITS),), _TYPED["license_number"], 0),
+    Rule("insurance_number", begins(["1.2.392.200119", "1.2.392.100495"]), _of_insured, 0),
     *(Rule(kind, (Begin("(", "0", "0"),), _tagged(kind), 1) for kind in _TAGGED_KINDS),
 )

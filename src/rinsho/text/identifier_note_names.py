@@ -17,8 +17,9 @@ from rinsho.text.identifier_given_names import (
     split_full_name,
 )
 from rinsho.text.identifier_honorifics import find_before_honorific
+from rinsho.text.identifier_kin_names import after_kin_in_note
 from rinsho.text.identifier_name_reading import NAME_KANJI, is_person, is_roman_name
-from rinsho.text.identifier_name_words import NO_KATAKANA_NAME, NO_NAME, NOTE_HONORIFICS
+from rinsho.text.identifier_name_words import KIN, NO_KATAKANA_NAME, NO_NAME, NOTE_HONORIFICS
 from rinsho.text.identifier_shapes import split_shape
 from rinsho.text.identifier_surnames import is_kana_family, is_listed, is_surname, surname_pairs
 
@@ -221,6 +222,26 @@ def _roman_before_name(text: str, place: int) -> tuple[int, int] | None:
 _KANJI = "".join(map(chr, range(0x4E00, 0x9FA1)))
 _KANA = "".join(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
 _LATIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NAME_IN_BRACKETS = re.compile(r"\((?P<value>[一-龠々ヶ]{1,4})\Z")
+_KANA_NAME = re.compile(r"(?<![ァ-ヶー])(?P<value>[ァ-ヶー]{4,10})[ ]?\Z")
+
+
+def _before_phone(text: str, place: int) -> tuple[int, int] | None:
+    """Read the name in brackets before a phone number: (畑中)090-8506-1111."""
+    match = _NAME_IN_BRACKETS.search(text, max(0, place - 6), place)
+    return match.span("value") if match and _is_name(match["value"]) else None
+
+
+def _kana_called(text: str, place: int) -> tuple[int, int] | None:
+    """Read surname and given name in one word of katakana: ナカムラレイ様."""
+    match = _KANA_NAME.search(text, max(0, place - 12), place)
+    name = match["value"] if match else ""
+    is_name = any(
+        is_kana_family(name[:n]) and is_kana_given(name[n:]) for n in range(2, len(name) - 1)
+    )
+    return match.span("value") if match and is_name else None
+
+
 NOTE_NAME_RULES = (
     Rule("name", begins(NOTE_HONORIFICS), find_before_honorific, 24),
     Rule("name", (Begin(" ", _KANA + " ", "", _KANA),), _kana_pair, 24),
@@ -247,6 +268,9 @@ NOTE_NAME_RULES = (
     Rule("name", (Begin("』」】)]", "様殿さ氏先く君 "),), _called_in_brackets, 24),
     Rule("name", (Begin("様殿", "", "", _KANJI + " "),), _one_kanji_called, 24),
     Rule("name", (Begin(",", " '\"", "", "'\""),), _in_row, 24),
+    Rule("name", begins(KIN), after_kin_in_note, 25),
+    Rule("name", (Begin(")", "0", "0123456789"),), _before_phone, 24),
+    Rule("name", (Begin("様殿", "", "", _KANA + " "),), _kana_called, 24),
     Rule("name", (Begin("( ", "(長次三妻夫父母兄弟姉妹息娘孫嫁婿祖甥姪叔"),), _before_kin, 24),
     Rule("name", (Begin(" (", "(\0", "", _LATIN),), _roman_before_name, 24),
 )

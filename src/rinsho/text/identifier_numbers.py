@@ -37,16 +37,16 @@ _LICENSE = (
     rf"{_TWELVE}|[0-9]{{2}}{DASH}[0-9]{{3,6}}|[0-9]{{5,12}}|[一-龠ぁ-んァ-ヶ]{{1,4}}[医薬歯][ ]?[0-9]{{4,6}}"
     rf"|[A-Z]{{1,3}}{DASH}?[0-9]{{4,10}}|[0-9]{{2,4}}{DASH}[0-9]{{2,8}}(?:{DASH}[0-9]{{1,6}})?"
 )
-_PASSPORT = rf"(?i:[A-Z]{_ANY_SPLIT}[A-Z]){_ANY_SPLIT}[0-9](?:{_ANY_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?"
+_PASSPORT = rf"(?i:[A-Z]{_ANY_SPLIT}[A-Z]){_ANY_SPLIT}[0-9](?:{_ANY_SPLIT}[0-9]){{6}}|[A-Z]{{1,2}}[ ]?[0-9]{{6,9}}[A-Z]?|[A-Z]{{2}}[〇零一二三四五六七八九]{{7}}"
 
 _SYMBOL = r"[A-Za-z一-龠ァ-ヶぁ-んー]{1,8}[ ]?"
-_NO_SYMBOL = r"(?!(?:法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
+_NO_SYMBOL = r"(?![^0-9]{0,6}日)(?!(?:確認|利用|持参|提示|変更|更新|忘れ|未|法|施設|等|制度|番号|記号|枝番|被保|保険|本人|家族|なし|不明|種類|区分|第))"
 _JOINT = rf"(?:[ ]?[・･][ ]?|/|の(?=[0-9]{{3,10}}(?![0-9年月日]))|[ ]?{DASH}[ ]?|:|[ ](?=[0-9]{{1,10}}(?![0-9(_{DASHES}])))"
 _NEXT_SYMBOL = rf"(?:{DASH}|[・:])[一-龠ァ-ヶぁ-んA-Z]{{1,4}}{DASH}?[0-9]{{1,10}}"
 _INSURANCE = (
     rf"(?:[0-9]{{4,8}}(?::(?:[ぁ-んァ-ヶ一-龠A-Za-z]{{1,8}}|[0-9]{{1,10}})){{1,3}}"
     rf"|[0-9](?:[ |][0-9]){{5,9}}|{_NO_SYMBOL}{_SYMBOL}(?:{DASH}|[・･])?[ ]?[0-9]{{1,10}}(?:{_JOINT}[0-9]{{1,10}}){{0,3}}"
-    rf"|[0-9]{{1,14}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\)|[ ]?\([0-9]{{4,10}}\))?)"
+    rf"|[〇零一二三四五六七八九]{{4,12}}(?![一-龠])|[0-9]{{1,14}}(?:{_JOINT}[0-9]{{1,10}}|{_NEXT_SYMBOL}){{0,4}}(?:\(枝番?:?[ ]?[0-9]{{2}}\)|[ ]?\([0-9]{{4,10}}\))?)"
     rf"(?![0-9A-Za-z割円%歳点年月日])(?!{DASH}[0-9])(?!\.[0-9])"
 )
 
@@ -59,8 +59,8 @@ _BETWEEN = (
 )
 _RECORD = (
     rf"(?=[A-Za-z]{{0,8}}(?:[ ]?[#_/.{DASHES}][ ]?[A-Za-z]{{0,8}}){{0,3}}[ ]?[0-9]"
-    r"|[一-龠ぁ-んァ-ヶ(])"
-    r"(?![0-9]{4}年|[0-9]{1,3}(?:[歳年月日回件例名人点円号床階度番時分週か]|[ ](?:歳|回|件|例|円|点)))"
+    r"|[〇一-龠ぁ-んァ-ヶ(])"
+    r"(?![0-9]{4}年|[0-9]{1,3}(?:[歳年月日回件例名人点円号床階度時分週か]|[ ](?:歳|回|件|例|円|点)))"
     r"(?![0-9]{5}[A-Z]{3}[0-9]{8}|[0-9]{2}[AB][0-9]X|DX-)"
     r"(?![0-9.]+[ ]?(?:mg|mL|ml|g/|%|mm|cm|kg|U/|IU|bpm|kcal|点|件|例|人|円|万|億))"
     r"(?![0-9]{1,3}[条項章節頁巻])(?!(?:18|19|20)[0-9]{2}[/年.-][0-9]{1,2}[/月.-][0-9]{1,2}(?![0-9-]))"
@@ -167,6 +167,8 @@ def _is_inside_word(text: str, start: int, end: int) -> bool:
     first, before, after = text[start], text[start - 1 : start], text[end : end + 1]
     if first == "P" and text.startswith("PID|", start):  # a message's segment, no label
         return True
+    if after.isdigit() and text[start:end] in ("DL", "PP"):  # lot_no: DL06668
+        return True
     if text[end - 1].isascii() and text[end - 1].isalpha() and after.isascii() and after.isalpha():
         is_value = text[start:end] in _GLUED and _CODE.match(text, end)
         return not is_value or (before.isascii() and before.isalpha())
@@ -206,6 +208,9 @@ _IN_BRACKETS = finder(
 )
 _SECOND = finder(r"(?<=\0)と(?P<value>[A-Z]{0,2}[0-9]{5,12})(?=の|、|が|で|に|。|は)")
 _IN_ROOM = finder(r"号室[ \t]{1,3}(?P<value>[0-9]{5,10})(?![0-9/.-])")
+_OF_CASE = finder(
+    r"(?<=[症験患])[例者][ ]?(?P<value>[A-Z]{1,4}-[0-9]{2,5}(?:-[0-9]{1,5})?)(?![0-9A-Za-z-])"
+)
 _BEFORE_FILE = re.compile(r"(?<![0-9A-Za-z])(?P<value>[0-9]{5,12})\Z")
 _FILE = re.compile(r"_(?:[A-Z][A-Za-z]{1,14}_[A-Z]|[一-龠]{2})")
 
@@ -224,9 +229,10 @@ NUMBER_RULES = (
             Begin("(", _DIGITS + "I", _DIGITS + "D", "\0"),
             Begin("と", _DIGITS + _CAPITALS, "", "\0"),
             Begin("号", "室", " \t"),
+            Begin("例者", _CAPITALS + " ", _CAPITALS + "-"),
             Begin("_", "", "", _DIGITS),
         ),
-        first_of(_IN_BRACKETS, _SECOND, _IN_ROOM, _before_file_name),
+        first_of(_IN_BRACKETS, _SECOND, _IN_ROOM, _OF_CASE, _before_file_name),
         6,
     ),
     Rule("my_number", _LABELS, _labelled("my_number", _TWELVE, _has_two, _FAR), 2),

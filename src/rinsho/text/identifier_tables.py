@@ -116,6 +116,17 @@ _IS_OF_KIND: dict[IdentifierKind, re.Pattern[str]] = {
     "my_number": re.compile(r"[\d \-]{12,16}"),
 }
 _ANY_NUMBER = re.compile(r"(?=.*\d)[^\0,|\t]{2,30}")
+_NUMBERS = frozenset(
+    (
+        "record_number",
+        "insurance_number",
+        "device_number",
+        "license_number",
+        "passport_number",
+        "my_number",
+    )
+)
+_FIRST_WORD = re.compile(r"[^ \n]*[0-9][^ \n]*(?=[ ]+[^\n]*[^0-9\n -])")
 _ANY_WORDS = re.compile(r"[^\0]{2,60}")
 
 
@@ -123,7 +134,7 @@ def is_label(text: str, place: int) -> bool:
     """Tell whether a cell that holds a label and no more begins at a place."""
     label = _LABEL.match(text, place)
     after = label and text[label.end() : label.end() + 2].lstrip('" ')[:1]
-    return bool(label) and after in (",", "|", "\t", "\n")
+    return bool(label) and after in (",", "|", "\t", "\n", ";")
 
 
 def find_in_tables(
@@ -153,12 +164,14 @@ def find_in_tables(
 
 
 def _mark(line: str) -> str:
-    return "|" if line.count("|") >= 2 else "\t" if "\t" in line else ","
+    return "|" if line.count("|") >= 2 else "\t" if "\t" in line else "," if "," in line else ";"
 
 
 def _columns(text: str, start: int, end: int, mark: str) -> list[IdentifierKind | None]:
     """Return the kinds of the columns of a header, none for a line that is no header."""
     labels = [text[a:b].lstrip("・*-# ") for a, b in _cells(text, start, end, mark)]
+    if labels[0] not in _LABELS:
+        labels[0] = labels[0].rsplit(" ", 1)[-1]  # other words stand before it in the line
     n_known = sum(label in _LABELS or label in _OTHER_LABELS for label in labels)
     columns: list[IdentifierKind | None] = [_LABELS.get(label) for label in labels]
     return columns if n_known > 1 and any(columns) else []
@@ -180,8 +193,15 @@ def _rows(
         if len(cells) != len(columns):
             break
         for (a, b), kind in zip(cells, columns, strict=True):
-            if kind in kinds and kind is not None and _is_cell_of(text[a:b], kind):
-                yield Identifier(a, b, kind)
+            if kind in kinds and kind is not None:
+                if (
+                    b == cells[-1][1]
+                    and kind in _NUMBERS
+                    and (word := _FIRST_WORD.match(text, a, b))
+                ):
+                    b = word.end()  # other words stand behind it in the line
+                if _is_cell_of(text[a:b], kind):
+                    yield Identifier(a, b, kind)
         start = end + 1
     return start
 

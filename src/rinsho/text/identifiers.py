@@ -64,7 +64,7 @@ def _find_nothing(text: str, place: int) -> tuple[int, int] | None:
 
 # Finds nothing itself: it tells where tables are.
 _TABLE = Rule(
-    "name", tuple(Begin(*label[:3], before='\n"|,\t ') for label in LABELS), _find_nothing, 0
+    "name", tuple(Begin(*label[:3], before='\n"|,;\t ') for label in LABELS), _find_nothing, 0
 )
 # With a value right behind it a placeholder is a label in brackets: [生年月日]1950/3/4.
 _PLACEHOLDER = re.compile(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rinsho.text.detectors import Detection
+from rinsho.text.identifier_dates import is_day
 from rinsho.text.identifier_given_names import is_given, is_kana_given
+from rinsho.text.identifier_governing_labels import is_of_no_person, with_kinds_of_labels
 from rinsho.text.identifier_kinds import IDENTIFIER_KINDS, Identifier, IdentifierKind
 from rinsho.text.identifier_network import read_network
 from rinsho.text.identifier_shapes import is_ordinary, may_be_name
@@ -71,6 +73,7 @@ class LearnedDetector:
             start, end = _trim(masked, *_whole_words(masked, first, last))
             if start < end:
                 kind = network.kinds[int(likely_NK[start:end].sum(axis=0).argmax())]
+                start = _without_label(masked, start, end, kind)
                 is_sure = any_N[first:last].max() >= _sure(masked[start:end], kind)
                 if is_sure and kind in self.kinds and _is_enough(masked[start:end], kind):
                     score = float(any_N[start:end].mean())
@@ -95,7 +98,8 @@ def find_with_network(
 ) -> tuple[Identifier, ...]:
     """Return the identifiers of a normalized text in reading order; none overlap.
 
-    What the rules find keeps its ends and its kind; what the network finds beside it is added.
+    What the rules find keeps its ends; what the network finds beside it is added. Where a label
+    says of what kind a number or a date is, it is of that kind.
     """
     found = list(find_identifiers(text, kinds))
     taken = np.zeros(len(text), bool)
@@ -103,9 +107,10 @@ def find_with_network(
         taken[one.start : one.end] = True
     for detection in LearnedDetector(kinds).find(text):
         for one in _beside(taken, detection.identifier, text):
-            found.append(one)
-            taken[one.start : one.end] = True
-    return tuple(sorted(found))
+            if not _is_code(text, one) and not is_of_no_person(text, one):
+                found.append(one)
+                taken[one.start : one.end] = True
+    return with_kinds_of_labels(text, found, kinds)
 
 
 def _beside(taken: NDArray[np.bool_], one: Identifier, text: str) -> Iterator[Identifier]:
@@ -116,6 +121,27 @@ def _beside(taken: NDArray[np.bool_], one: Identifier, text: str) -> Iterator[Id
         is_whole = (start, end) == (one.start, one.end)
         if is_whole or _is_part(text[start:end], one.kind):
             yield Identifier(start, end, one.kind)
+
+
+# Around a number of no person: a part of 1.2.392.200119 or of a time, a code of an observation
+# in HL7, a line of a claim that holds procedures or drugs.
+_BEFORE_CODE = re.compile(
+    r"(?:[0-9][.:]|OBX\|[0-9]*\|[A-Z]{2}\||(?:^|[^A-Za-z])(?:SI|IY|TO|SJ|CO|JY|MF),(?:[^,\n]{0,12},){0,9})\Z"
+)
+_BEHIND_CODE = re.compile(r"\.[0-9]|\^[^|^\n]{1,30}\^[A-Z][A-Z0-9]{1,8}(?![a-z])")
+_FRACTION = re.compile(r"[0-9]{1,3}/[0-9]{1,3}")
+_N_BEFORE_CODE = 72
+
+
+def _is_code(text: str, one: Identifier) -> bool:
+    """Tell whether what stands around digits says that they are a code, or a part of one."""
+    if one.kind not in (*_N_LEAST_DIGITS, *_DAYS):
+        return False
+    if one.kind in _DAYS and _FRACTION.fullmatch(text[one.start : one.end]):
+        return not is_day(text[one.start : one.end])
+    if _BEFORE_CODE.search(text, max(0, one.start - _N_BEFORE_CODE), one.start):
+        return True
+    return _BEHIND_CODE.match(text, one.end) is not None
 
 
 def _is_part(span: str, kind: IdentifierKind) -> bool:
@@ -186,6 +212,18 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     while start < end and _is_edge(text[end - 1], text[start:end]):
         end -= 1
     return start, end
+
+
+_LABEL_AHEAD = re.compile(
+    r"(?:[^0-9A-Za-z〇零一二三四五六七八九]{3,}|[ぁ-んー](?=[0-9A-Z]))"
+    r"(?:TEL|No\.?|NO|ID|Lot)?[ :.]*(?=[0-9A-Z])"
+)
+
+
+def _without_label(text: str, start: int, end: int, kind: IdentifierKind) -> int:
+    """Return where a number begins before which a label was taken along: 確認済ロットZF9757."""
+    label = _LABEL_AHEAD.match(text, start, end) if kind in _N_LEAST_DIGITS else None
+    return label.end() if label else start
 
 
 def _is_edge(sign: str, span: str) -> bool:
