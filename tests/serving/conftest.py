@@ -16,7 +16,7 @@ import httpx
 import pytest
 import torch
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from rinsho.clinical.extract import Extractor, JudgingEngine, load_extractor
 from rinsho.corpus.document import Document, Message, write_documents
@@ -33,7 +33,7 @@ from rinsho.serving.reach import Reach
 from rinsho.serving.serve import address_of, new_server, open_listener
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
-from tests.serving.person import FLAGS, opened
+from tests.serving.person import opened
 
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 ANSWERS = {
@@ -203,15 +203,6 @@ def running_command(*words: str) -> Iterator[RunningCommand]:
 @pytest.fixture(scope="session")
 def run_command() -> Callable[..., object]:
     return running_command
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium for all tests of a file."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
