@@ -102,6 +102,28 @@ def test_a_place_that_cannot_be_written_is_no_fault_of_rinsho(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["serve", "nowhere", "--precision", "fp8"], "C002"),
+        (["serve", "--precision", "int4"], "C011"),
+        (["generate", "--model", "nowhere", "--precision", "int8", "none.txt"], "C002"),
+        (["ask", "--question", "主訴は", "--precision", "fp8", "none.txt"], "C002"),
+        (["ask", "--question", "主訴は", "--precision", "bf16", "none.txt"], "C011"),
+        (["draft", "--precision", "int4", "none.txt"], "C011"),
+        (["answer", "runs/demo.toml", "--set", "answers-chat.precision=int8"], "C002"),
+        (["plan", "runs/demo.toml", "--set", "answers-dictionary.precision=int4"], "C002"),
+    ],
+    ids=lambda one: " ".join(one[:1]) if isinstance(one, list) else one,
+)
+def test_a_precision_that_no_model_can_have_is_refused_before_anything_is_read(
+    words: list[str], code: str
+) -> None:
+    done = rinsho(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error[{code}]") and "precision" in done.stderr
+
+
+@pytest.mark.parametrize(
     "words", [["--as", "surrogates", "--review", "page.html"], ["--measure", "--as", "spans"]]
 )
 def test_two_ways_of_deidentifying_in_one_call_are_refused(words: list[str]) -> None:

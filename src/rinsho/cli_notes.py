@@ -37,7 +37,7 @@ FORMATS = ("auto", "text", "jsonl", "csv")
 def generate(
     files: FilesArgument = None,
     model: Annotated[Path, typer.Option("--model", help="weights folder")] = Path("out/demo/chat"),
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     form: Annotated[str, typer.Option("--form", help="chat, or text: go on writing")] = "chat",
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
     temperature: Annotated[float, typer.Option("--temperature", min=0, help="0: greedy")] = 0.0,
@@ -47,13 +47,14 @@ def generate(
     text_field: TextFieldOption = "text",
 ) -> None:
     """Answer each text with a model; JSON lines out."""
+    checked = checked_precision(precision, model)
     from rinsho.clinical.generate import Prompting, generate_notes, to_json_line
     from rinsho.generation.language_model import Sampling
 
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     prompting = Prompting(_one_of("--form", form, ("chat", "text")), sampling=sampling)
     notes = _read_notes(files, format_, encoding, text_field)
-    for generation in generate_notes(_open_model(model, precision), notes, prompting):
+    for generation in generate_notes(_open_model(model, checked), notes, prompting):
         print(to_json_line(generation), flush=True)
 
 
@@ -246,7 +247,7 @@ def ask_text(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to quote and answer; none: sentences")
     ] = None,
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     json: JsonOption = False,
     format_: FormatOption = "auto",
     encoding: EncodingOption = "auto",
@@ -256,9 +257,10 @@ def ask_text(
 
     Requests for a diagnosis, a treatment or a dose are declined. A professional has to check it.
     """
+    checked = checked_precision(precision, model)
     from rinsho.clinical.ask import ask, to_text
 
-    opened = _open_model(model, precision) if model else None
+    opened = _open_model(model, checked) if model else None
     for note in _read_notes(files, format_, encoding, text_field):
         for one in question:
             answer = ask(note.text, one, opened)
@@ -277,7 +279,7 @@ def draft_letter(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to write the course; none: its lines")
     ] = None,
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     extractor: Annotated[
         Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
     ] = None,
@@ -291,23 +293,24 @@ def draft_letter(
     Nothing is concluded that no note says; what a model adds is marked. A professional has to
     check it.
     """
+    checked = checked_precision(precision, model)
     from rinsho.clinical.draft import DRAFT_FORMS, draft
     from rinsho.clinical.extract import load_extractor
 
-    checked = _one_of("--form", form, DRAFT_FORMS)
+    wanted = _one_of("--form", form, DRAFT_FORMS)
     notes = list(_read_notes(files, format_, encoding, text_field))
-    opened = _open_model(model, precision) if model else None
-    made = draft(notes, checked, load_extractor(extractor), opened)
+    opened = _open_model(model, checked) if model else None
+    made = draft(notes, wanted, load_extractor(extractor), opened)
     if json:
         print_json(made.to_json())
     else:
         print(made.to_text(), end="")
 
 
-def _open_model(folder: Path, precision: str) -> LanguageModel:
+def _open_model(folder: Path, precision: Any) -> LanguageModel:
     from rinsho.generation.decoder_model import load_language_model
 
-    return load_language_model(folder, precision=checked_precision(precision))
+    return load_language_model(folder, precision=precision)
 
 
 def _needed(option: str, value: Path | None) -> Path:

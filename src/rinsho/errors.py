@@ -176,6 +176,16 @@ class UnknownDataset(ConfigError):
     hint_en = "the nearest known name is {expected}; `rinsho data list` lists them all"
 
 
+class ModelNeeded(ConfigError):
+    """An option that says something about a model, where there is none."""
+
+    code = "C011"
+    ja = "モデルと一緒に使うオプションです: {where}"
+    en = "an option that needs a model: {where}"
+    hint_ja = "モデル（重みのフォルダ）も指定するか、{where} を外してください"
+    hint_en = "name a model (a weights folder) too, or leave {where} out"
+
+
 class DataError(RinshoError):
     """Files and folders."""
 
