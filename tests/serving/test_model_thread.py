@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rinsho.clinical.deidentify import deidentify
-from rinsho.clinical.extract import load_extractor
+from rinsho.clinical.extract import extract, load_extractor
 from rinsho.clinical.notes import Note
 from rinsho.errors import Busy, NothingLeft
 from rinsho.serving.model_thread import ModelThread
@@ -142,9 +142,15 @@ def test_work_on_its_way_can_ask_whether_it_is_still_wanted() -> None:
     asyncio.run(check())
 
 
-@pytest.mark.parametrize(
-    "read", [load_extractor(None).spans, lambda text: deidentify(Note("", text))]
-)
+def extracted(text: str) -> object:
+    return extract(load_extractor(None), text)
+
+
+def deidentified(text: str) -> object:
+    return deidentify(Note("", text))
+
+
+@pytest.mark.parametrize("read", [extracted, deidentified])
 def test_a_long_note_is_left_half_way_by_who_leaves(read: Callable[[str], object]) -> None:
     async def check() -> None:
         thread, is_begun, is_read = ModelThread("notes", max_waiting=2), threading.Event(), []
