@@ -11,13 +11,14 @@ from rinsho.corpus.document import Document, write_documents
 from rinsho.generation.decoder_model import DecoderModel
 from rinsho.generation.language_model import LanguageModel
 from rinsho.manifest import new_folder
-from rinsho.model.decoder import Decoder, new_decoder
+from rinsho.model.decoder import new_decoder
 from rinsho.model.presets import DecoderConfig
 from rinsho.model.tagger import Tagger, save_tagger
 from rinsho.model.tags import TagSet
 from rinsho.runfile import StageConfig
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from tests.one_thing import decoder_that_says
 
 TEXTS = (
     "発熱と咳嗽があり 受診した。",
@@ -46,16 +47,6 @@ def tiny_shape(tokenizer: Tokenizer, context_length: int = 64) -> DecoderConfig:
     )  # fmt: skip
 
 
-def that_closes_lists(tokenizer: Tokenizer) -> Decoder:
-    """All rows of its tied embedding point one way; those of brackets are the longest."""
-    decoder = new_decoder(tiny_shape(tokenizer, 2_048), seed=0)
-    with torch.no_grad():
-        for name, parameter in decoder.named_parameters():
-            parameter.fill_(1 if "norm" in name or "embed" in name else 0)
-        decoder.output_weight[tokenizer.encode("[]")] = 2
-    return decoder
-
-
 @pytest.fixture(scope="session")
 def language_model(tokenizer_folder: Path) -> LanguageModel:
     tokenizer = read_tokenizer(tokenizer_folder)
@@ -72,7 +63,7 @@ def long_model(tokenizer_folder: Path) -> LanguageModel:
 def silent_model(tokenizer_folder: Path) -> LanguageModel:
     """A model that closes every list it begins: asked for quotes, it says []."""
     tokenizer = read_tokenizer(tokenizer_folder)
-    return DecoderModel(that_closes_lists(tokenizer), tokenizer, "tiny")
+    return DecoderModel(decoder_that_says("[]", tokenizer, 2_048), tokenizer, "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from rinsho.serving.reach import Reach
 from rinsho.serving.serve import address_of, new_server, open_listener
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from tests.one_thing import decoder_that_says
 from tests.serving.person import opened
 
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
@@ -98,6 +99,16 @@ def conversation_ids(tokenizer: Tokenizer, question: str, answer: str) -> list[i
 @pytest.fixture(scope="session")
 def chat_model(chat_weights: Path) -> LanguageModel:
     return load_language_model(chat_weights)
+
+
+@pytest.fixture(scope="session")
+def endless_weights(chat_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished folder of a model that says 咳 until it is stopped."""
+    out, tokenizer = tmp_path_factory.mktemp("endless") / "endless", read_tokenizer(chat_weights)
+    with new_folder(out, stage="finetune", config=StageConfig(), inputs={}) as folder:
+        save_weights(decoder_that_says("咳", tokenizer, 32_768), folder.path, tokenizer)
+        copy_tokenizer(chat_weights, folder.path)
+    return out
 
 
 @pytest.fixture(scope="session")
