@@ -15,9 +15,13 @@ from __future__ import annotations
 
 import locale
 import os
+import re
 from typing import ClassVar, Literal
 
+from rinsho.error_words import in_japanese
+
 Language = Literal["ja", "en"]
+_JA = "[ぁ-んァ-ヶー一-龠々（）、。]"
 
 
 def default_language() -> Language:
@@ -54,12 +58,13 @@ class RinshoError(Exception):
 
     def message(self, language: Language) -> str:
         """Return what happened and where, in one line."""
-        template = self.ja if language == "ja" else self.en
-        return self._fill(template)
+        return self._fill_ja(self.ja) if language == "ja" else self._fill(self.en)
 
     def next_step(self, language: Language) -> str:
         """Return what to do next."""
-        return self.hint or self._fill(self.hint_ja if language == "ja" else self.hint_en)
+        if language == "ja":
+            return in_japanese(self.hint) or self._fill_ja(self.hint_ja)
+        return self.hint or self._fill(self.hint_en)
 
     def text(self, language: Language) -> str:
         """Return the two lines that a person reads."""
@@ -68,6 +73,18 @@ class RinshoError(Exception):
 
     def _fill(self, template: str) -> str:
         return template.format(where=self.where, expected=self.expected, found=self.found)
+
+    def _fill_ja(self, template: str) -> str:
+        """Fill in Japanese: a field beside which no Latin letters stand has no space there."""
+        filled = template
+        for name, value in vars(self).items():
+            if name in ("where", "expected", "found") and (words := in_japanese(value)) != value:
+                before = f"(?:(?<={_JA}) )?" if re.match(_JA, words[:1]) else ""
+                after = f"(?: (?={_JA}))?" if re.match(_JA, words[-1:]) else ""
+                braced = words.replace("{", "{{").replace("}", "}}")
+                place = f"{before}{{{name}}}{after}"
+                filled = re.sub(place, lambda _, words=braced: words, filled)
+        return self._fill(filled)
 
 
 class ConfigError(RinshoError):

@@ -23,6 +23,8 @@ export function setUpBatches(state, texts) {
   }
 
   function show() {
+    const [first, ...others] = [...get("batch-files").files].map((file) => file.name);
+    get("batch-names").textContent = first ? texts().fileNames(first, others.length) : "";
     get("batch-status").textContent = statusText();
     get("batch-status").classList.toggle("bad", work.isBad);
     work.bar.value = job.nDone / Math.max(1, job.lines.length);
@@ -107,6 +109,7 @@ export function setUpBatches(state, texts) {
     show();
   }
 
+  get("batch-files").addEventListener("change", show);
   get("batch-start").addEventListener("click", start);
   get("batch-save").addEventListener("click", () => saveFile(
     "rinsho-results.jsonl", "application/jsonl", `${job.results.join("\n")}\n`));
