@@ -41,7 +41,10 @@ class Wheel:
 def build(out: Path, models: Sequence[Path]) -> None:
     """Write the whole bundle; `out` has to be new or empty."""
     if out.exists() and any(out.iterdir()):
-        raise SystemExit(f"{out} は空ではありません / is not empty")
+        raise SystemExit(
+            f"{out} は空ではありません。消すか、--out で別の場所を指定してください / "
+            "is not empty: delete it, or give another --out"
+        )
     (out / "wheels").mkdir(parents=True)
     fetch_wheels(out / "wheels")
     wheels = [read_wheel(path) for path in sorted((out / "wheels").glob("*.whl"))]

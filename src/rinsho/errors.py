@@ -947,13 +947,19 @@ class KeyLimit(ServingError):
 
 
 class AuditFailed(ServingError):
-    """A request that could not be written into the audit log, and so was not answered."""
+    """An audit log that cannot be written; a request that it lacks is not answered."""
 
     code = "S015"
-    ja = "監査記録に書けないため、要求に応じません: {where}（{found}）"
-    en = "refused, because the audit log cannot be written: {where} ({found})"
-    hint_ja = "管理者に知らせてください。ディスクの空きと書き込み権限を直せば、そのまま再開します"
-    hint_en = "tell the administrator: with space and the right to write, it goes on by itself"
+    ja = "監査記録に書けません: {where}（{found}）"
+    en = "the audit log cannot be written: {where} ({found})"
+    hint_ja = (
+        "記録できない間は要求に応じません。管理者に知らせてください。"
+        "ディスクの空きと書き込み権限を直せば、そのまま再開します"
+    )
+    hint_en = (
+        "nothing is answered meanwhile: tell the administrator; with space and the right to write, "
+        "it goes on by itself"
+    )
 
 
 class AuditBroken(ServingError):

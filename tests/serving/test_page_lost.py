@@ -144,9 +144,9 @@ def test_a_batch_goes_on_where_it_was_when_the_server_is_back(
     words = ("serve", "--port", free_port())
     with run_command(*words) as server:
         page.goto(server.url)
-        send_lines(page, n_lines)
-        expect(page.locator("#batch-status")).to_contain_text("件中")
-        page.wait_for_function("() => document.querySelector('#batch-progress').value > 0")
+        with page.expect_response("**/results?*") as first_results:
+            send_lines(page, n_lines)
+        first_results.value.finished()
         server.process.kill()
         expect(page.locator("#batch-status")).to_contain_text("残りの記録から続けます")
         n_arrived = len(saved(page, "#batch-save"))
