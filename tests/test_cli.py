@@ -143,6 +143,12 @@ def test_extract_works_on_standard_input_without_any_model_and_says_so() -> None
     ]
 
 
+def test_what_a_command_has_written_is_told_in_japanese_too(tmp_path: Path) -> None:
+    words = ["extract", "--as", "jsonl", "--out", str(tmp_path / "found.jsonl")]
+    assert "記録 1 件（本文を含む" in rinsho(*words, "--lang", "ja", stdin="発熱").stdout
+    assert "1 notes with their clinical text" in rinsho(*words, stdin="発熱").stdout
+
+
 def test_show_prints_records_and_writes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "synthetic"
     run_file = ROOT / "runs" / "demo.toml"

@@ -105,7 +105,10 @@ def extract(
     found = extract_notes(load_extractor(model), notes, finder)
     if checked != "lines":
         n_notes = write_extractions(found, checked, _needed("--out", out), data)
-        print(f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check")
+        _tell(
+            f"{out}: 記録 {n_notes} 件（本文を含む、mode 0600）。人が確認してください",
+            f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check",
+        )
         return
     for extraction in found:
         print(to_json_line(extraction, with_text=with_text), flush=True)
@@ -136,13 +139,18 @@ def convert_annotations(
 
     checked = _one_of("--as", form, FORMS)
     if held_out is None:
-        print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
+        n_notes = write_notes(read_annotations(files), checked, out)
+        _tell(f"{out}: 記録 {n_notes} 件（mode 0600）", f"{out}: {n_notes} notes, mode 0600")
         return
     _one_of("--as", form, ("jsonl",))
     notes = hold_out(read_annotations(files), held_out)
     n_notes, n_test = write_notes(notes, checked, out), count_held_out(notes)
-    print(f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600")
-    print(f"{write_benchmark(out)}: the {n_test} as a benchmark")
+    _tell(
+        f"{out}: 学習用 {n_notes - n_test} 件、取り分け {n_test} 件（mode 0600）",
+        f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600",
+    )
+    path = write_benchmark(out)
+    _tell(f"{path}: 取り分けた {n_test} 件の評価用", f"{path}: the {n_test} as a benchmark")
 
 
 @over_notes.command(rich_help_panel=USE)
@@ -192,7 +200,10 @@ def deidentify(
         from rinsho.clinical.deidentify_review import write_review
 
         n_notes = write_review(review, ((note, deidentify_note(note, replacing)) for note in notes))
-        print(f"{review}: {n_notes} notes with their clinical text, mode 0600; delete it after use")
+        _tell(
+            f"{review}: 記録 {n_notes} 件（本文を含む、mode 0600）。使い終えたら消してください",
+            f"{review}: {n_notes} notes with their clinical text, mode 0600; delete it after use",
+        )
         return
     for note in notes:
         print(to_json_line(deidentify_note(note, replacing)), flush=True)
@@ -305,6 +316,12 @@ def draft_letter(
         print_json(made.to_json())
     else:
         print(made.to_text(), end="")
+
+
+def _tell(ja: str, en: str) -> None:
+    from rinsho.console import language
+
+    print(ja if language() == "ja" else en)
 
 
 def _open_model(folder: Path, precision: Any) -> LanguageModel:
