@@ -42,8 +42,7 @@ campaign: setup ## long kills, bit flips, fuzzing; counts go to docs/results.md
 
 # MODELS="out/demo/chat out/demo/tagger"; TORCH=cuda for a machine with a GPU
 bundle: setup ## a folder that installs on a Linux machine with no network: out/bundle
-	$(BIN)/python packaging/bundle.py --out out/bundle $(addprefix --model ,$(MODELS)) \
-	  --torch torch==$(TORCH_VERSION)$(if $(filter cpu,$(TORCH)),+cpu)
+	$(BIN)/python packaging/bundle.py --out out/bundle $(addprefix --model ,$(MODELS))
 
 lock: setup ## resolve the dependencies again (all platforms, with hashes)
 	$(BIN)/pip install --quiet uv

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.metadata
 import json
 import re
 import shutil
@@ -37,12 +38,15 @@ class Wheel:
     sha256: str
 
 
-def build(out: Path, models: Sequence[Path], torch: str) -> None:
+def build(out: Path, models: Sequence[Path]) -> None:
     """Write the whole bundle; `out` has to be new or empty."""
     if out.exists() and any(out.iterdir()):
-        raise SystemExit(f"{out} は空ではありません / is not empty")
+        raise SystemExit(
+            f"{out} は空ではありません。消すか、--out で別の場所を指定してください / "
+            "is not empty: delete it, or give another --out"
+        )
     (out / "wheels").mkdir(parents=True)
-    fetch_wheels(out / "wheels", torch)
+    fetch_wheels(out / "wheels")
     wheels = [read_wheel(path) for path in sorted((out / "wheels").glob("*.whl"))]
     write_lists(out, wheels)
     for model in models:
@@ -52,8 +56,12 @@ def build(out: Path, models: Sequence[Path], torch: str) -> None:
     write_sums(out)
 
 
-def fetch_wheels(folder: Path, torch: str) -> None:
-    """Build our wheel and fetch everything it needs, in the versions of requirements.lock."""
+def fetch_wheels(folder: Path) -> None:
+    """Build our wheel and fetch everything it needs, in the versions of requirements.lock.
+
+    PyTorch, which the lock leaves open, is the build that stands in this environment.
+    """
+    torch = f"torch=={importlib.metadata.version('torch')}"
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     constraints = folder.parent / "constraints.txt"
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -151,9 +159,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bundle")
     parser.add_argument("--model", type=Path, action="append", default=[])
-    parser.add_argument("--torch", default="torch==2.13.0", help="requirement of PyTorch")
     given = parser.parse_args()
-    build(given.out, given.model, given.torch)
+    build(given.out, given.model)
     sys.stdout.write(f"{given.out}: sh install.sh /opt/rinsho\n")
 
 

@@ -2,6 +2,7 @@
 # Installs rinsho from this folder into a folder of this machine; nothing is downloaded.
 #   sh install.sh /opt/rinsho
 set -eu
+umask 022 # the service's own account has to read what the administrator installs
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 target=${1:?"どこに入れますか / where to: sh install.sh /opt/rinsho"}
 python=${PYTHON:-python3.11}

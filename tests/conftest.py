@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browsing import FLAGS
 
 # No test is timed: a busy machine is no failure.
 settings.register_profile("rinsho", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +41,15 @@ def program(name: str) -> str:
 def chromium() -> str:
     """The browser that tests drive."""
     return program("chromium")
+
+
+@pytest.fixture(scope="module")  # while it is open, no test of this process can run a loop
+def browser(chromium: str) -> Iterator[Browser]:
+    """A Chromium for all tests of a file."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

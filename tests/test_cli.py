@@ -102,6 +102,28 @@ def test_a_place_that_cannot_be_written_is_no_fault_of_rinsho(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["serve", "nowhere", "--precision", "fp8"], "C002"),
+        (["serve", "--precision", "int4"], "C011"),
+        (["generate", "--model", "nowhere", "--precision", "int8", "none.txt"], "C002"),
+        (["ask", "--question", "主訴は", "--precision", "fp8", "none.txt"], "C002"),
+        (["ask", "--question", "主訴は", "--precision", "bf16", "none.txt"], "C011"),
+        (["draft", "--precision", "int4", "none.txt"], "C011"),
+        (["answer", "runs/demo.toml", "--set", "answers-chat.precision=int8"], "C002"),
+        (["plan", "runs/demo.toml", "--set", "answers-dictionary.precision=int4"], "C002"),
+    ],
+    ids=lambda one: " ".join(one[:1]) if isinstance(one, list) else one,
+)
+def test_a_precision_that_no_model_can_have_is_refused_before_anything_is_read(
+    words: list[str], code: str
+) -> None:
+    done = rinsho(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error[{code}]") and "precision" in done.stderr
+
+
+@pytest.mark.parametrize(
     "words", [["--as", "surrogates", "--review", "page.html"], ["--measure", "--as", "spans"]]
 )
 def test_two_ways_of_deidentifying_in_one_call_are_refused(words: list[str]) -> None:
@@ -119,6 +141,12 @@ def test_extract_works_on_standard_input_without_any_model_and_says_so() -> None
         ("発熱", 1, "present"),
         ("胸痛", 6, "negated"),
     ]
+
+
+def test_what_a_command_has_written_is_told_in_japanese_too(tmp_path: Path) -> None:
+    words = ["extract", "--as", "jsonl", "--out", str(tmp_path / "found.jsonl")]
+    assert "記録 1 件（本文を含む" in rinsho(*words, "--lang", "ja", stdin="発熱").stdout
+    assert "1 notes with their clinical text" in rinsho(*words, stdin="発熱").stdout
 
 
 def test_show_prints_records_and_writes_nothing(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ FORMATS = ("auto", "text", "jsonl", "csv")
 def generate(
     files: FilesArgument = None,
     model: Annotated[Path, typer.Option("--model", help="weights folder")] = Path("out/demo/chat"),
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     form: Annotated[str, typer.Option("--form", help="chat, or text: go on writing")] = "chat",
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
     temperature: Annotated[float, typer.Option("--temperature", min=0, help="0: greedy")] = 0.0,
@@ -47,13 +47,14 @@ def generate(
     text_field: TextFieldOption = "text",
 ) -> None:
     """Answer each text with a model; JSON lines out."""
+    checked = checked_precision(precision, model)
     from rinsho.clinical.generate import Prompting, generate_notes, to_json_line
     from rinsho.generation.language_model import Sampling
 
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     prompting = Prompting(_one_of("--form", form, ("chat", "text")), sampling=sampling)
     notes = _read_notes(files, format_, encoding, text_field)
-    for generation in generate_notes(_open_model(model, precision), notes, prompting):
+    for generation in generate_notes(_open_model(model, checked), notes, prompting):
         print(to_json_line(generation), flush=True)
 
 
@@ -104,7 +105,10 @@ def extract(
     found = extract_notes(load_extractor(model), notes, finder)
     if checked != "lines":
         n_notes = write_extractions(found, checked, _needed("--out", out), data)
-        print(f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check")
+        _tell(
+            f"{out}: 記録 {n_notes} 件（本文を含む、mode 0600）。人が確認してください",
+            f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check",
+        )
         return
     for extraction in found:
         print(to_json_line(extraction, with_text=with_text), flush=True)
@@ -135,13 +139,18 @@ def convert_annotations(
 
     checked = _one_of("--as", form, FORMS)
     if held_out is None:
-        print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
+        n_notes = write_notes(read_annotations(files), checked, out)
+        _tell(f"{out}: 記録 {n_notes} 件（mode 0600）", f"{out}: {n_notes} notes, mode 0600")
         return
     _one_of("--as", form, ("jsonl",))
     notes = hold_out(read_annotations(files), held_out)
     n_notes, n_test = write_notes(notes, checked, out), count_held_out(notes)
-    print(f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600")
-    print(f"{write_benchmark(out)}: the {n_test} as a benchmark")
+    _tell(
+        f"{out}: 学習用 {n_notes - n_test} 件、取り分け {n_test} 件（mode 0600）",
+        f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600",
+    )
+    path = write_benchmark(out)
+    _tell(f"{path}: 取り分けた {n_test} 件の評価用", f"{path}: the {n_test} as a benchmark")
 
 
 @over_notes.command(rich_help_panel=USE)
@@ -191,7 +200,10 @@ def deidentify(
         from rinsho.clinical.deidentify_review import write_review
 
         n_notes = write_review(review, ((note, deidentify_note(note, replacing)) for note in notes))
-        print(f"{review}: {n_notes} notes with their clinical text, mode 0600; delete it after use")
+        _tell(
+            f"{review}: 記録 {n_notes} 件（本文を含む、mode 0600）。使い終えたら消してください",
+            f"{review}: {n_notes} notes with their clinical text, mode 0600; delete it after use",
+        )
         return
     for note in notes:
         print(to_json_line(deidentify_note(note, replacing)), flush=True)
@@ -246,7 +258,7 @@ def ask_text(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to quote and answer; none: sentences")
     ] = None,
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     json: JsonOption = False,
     format_: FormatOption = "auto",
     encoding: EncodingOption = "auto",
@@ -256,9 +268,10 @@ def ask_text(
 
     Requests for a diagnosis, a treatment or a dose are declined. A professional has to check it.
     """
+    checked = checked_precision(precision, model)
     from rinsho.clinical.ask import ask, to_text
 
-    opened = _open_model(model, precision) if model else None
+    opened = _open_model(model, checked) if model else None
     for note in _read_notes(files, format_, encoding, text_field):
         for one in question:
             answer = ask(note.text, one, opened)
@@ -277,7 +290,7 @@ def draft_letter(
     model: Annotated[
         Path | None, typer.Option("--model", help="weights to write the course; none: its lines")
     ] = None,
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     extractor: Annotated[
         Path | None, typer.Option("--extractor", help="weights with a head; none: dictionary")
     ] = None,
@@ -291,23 +304,30 @@ def draft_letter(
     Nothing is concluded that no note says; what a model adds is marked. A professional has to
     check it.
     """
+    checked = checked_precision(precision, model)
     from rinsho.clinical.draft import DRAFT_FORMS, draft
     from rinsho.clinical.extract import load_extractor
 
-    checked = _one_of("--form", form, DRAFT_FORMS)
+    wanted = _one_of("--form", form, DRAFT_FORMS)
     notes = list(_read_notes(files, format_, encoding, text_field))
-    opened = _open_model(model, precision) if model else None
-    made = draft(notes, checked, load_extractor(extractor), opened)
+    opened = _open_model(model, checked) if model else None
+    made = draft(notes, wanted, load_extractor(extractor), opened)
     if json:
         print_json(made.to_json())
     else:
         print(made.to_text(), end="")
 
 
-def _open_model(folder: Path, precision: str) -> LanguageModel:
+def _tell(ja: str, en: str) -> None:
+    from rinsho.console import language
+
+    print(ja if language() == "ja" else en)
+
+
+def _open_model(folder: Path, precision: Any) -> LanguageModel:
     from rinsho.generation.decoder_model import load_language_model
 
-    return load_language_model(folder, precision=checked_precision(precision))
+    return load_language_model(folder, precision=precision)
 
 
 def _needed(option: str, value: Path | None) -> Path:

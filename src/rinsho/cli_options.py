@@ -73,20 +73,25 @@ def print_json(value: object) -> None:
 
 
 PrecisionOption = Annotated[
-    str,
-    typer.Option("--precision", help="auto, fp32, bf16, or int4: a sixth of fp32's memory"),
+    str | None,
+    typer.Option(
+        "--precision", help="of the model: auto (default), fp32, bf16, int4: 1/6 of fp32's memory"
+    ),
 ]
 
 
-def checked_precision(value: str) -> Any:
+def checked_precision(value: str | None, model: Path | None) -> Any:
     """Return a known precision.
 
     Raises:
         InvalidValue: It is none.
+        ModelNeeded: There is no model that could have it.
     """
-    from rinsho.errors import InvalidValue
+    from rinsho.errors import InvalidValue, ModelNeeded
 
     known = ("auto", "fp32", "bf16", "int4")
-    if value not in known:
+    if value is not None and value not in known:
         raise InvalidValue(where="--precision", found=value, expected=" / ".join(known))
-    return value
+    if value is not None and model is None:
+        raise ModelNeeded(where="--precision")
+    return value or "auto"

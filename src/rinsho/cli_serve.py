@@ -46,7 +46,7 @@ def serve(
     master: Annotated[
         list[Path] | None, typer.Option("--master", help="as for `rinsho codes` (repeatable)")
     ] = None,
-    precision: PrecisionOption = "auto",
+    precision: PrecisionOption = None,
     data: DataOption = None,
 ) -> None:
     """Serve an OpenAI-compatible API and a web page, on this machine alone.
@@ -54,6 +54,7 @@ def serve(
     With --keys (or RINSHO_API_KEY) everyone needs a key. Other machines are let in with keys, TLS
     and an audit log, or through a proxy that signs people in.
     """
+    checked = checked_precision(precision, model)
     from rinsho.serving.reach import Reach
     from rinsho.serving.serve import serve as serve_until_stopped
 
@@ -68,7 +69,6 @@ def serve(
         trusted_proxies=tuple(trusted_proxy or ()),
         allowed_hosts=tuple(allowed_host or ()),
     )
-    checked = checked_precision(precision)
     serve_until_stopped(model, extractor, reach, data=data, masters=master or (), precision=checked)
 
 

@@ -15,9 +15,13 @@ from __future__ import annotations
 
 import locale
 import os
+import re
 from typing import ClassVar, Literal
 
+from rinsho.error_words import in_japanese
+
 Language = Literal["ja", "en"]
+_JA = "[ぁ-んァ-ヶー一-龠々（）、。]"
 
 
 def default_language() -> Language:
@@ -54,12 +58,13 @@ class RinshoError(Exception):
 
     def message(self, language: Language) -> str:
         """Return what happened and where, in one line."""
-        template = self.ja if language == "ja" else self.en
-        return self._fill(template)
+        return self._fill_ja(self.ja) if language == "ja" else self._fill(self.en)
 
     def next_step(self, language: Language) -> str:
         """Return what to do next."""
-        return self.hint or self._fill(self.hint_ja if language == "ja" else self.hint_en)
+        if language == "ja":
+            return in_japanese(self.hint) or self._fill_ja(self.hint_ja)
+        return self.hint or self._fill(self.hint_en)
 
     def text(self, language: Language) -> str:
         """Return the two lines that a person reads."""
@@ -68,6 +73,18 @@ class RinshoError(Exception):
 
     def _fill(self, template: str) -> str:
         return template.format(where=self.where, expected=self.expected, found=self.found)
+
+    def _fill_ja(self, template: str) -> str:
+        """Fill in Japanese: a field beside which no Latin letters stand has no space there."""
+        filled = template
+        for name, value in vars(self).items():
+            if name in ("where", "expected", "found") and (words := in_japanese(value)) != value:
+                before = f"(?:(?<={_JA}) )?" if re.match(_JA, words[:1]) else ""
+                after = f"(?: (?={_JA}))?" if re.match(_JA, words[-1:]) else ""
+                braced = words.replace("{", "{{").replace("}", "}}")
+                place = f"{before}{{{name}}}{after}"
+                filled = re.sub(place, lambda _, words=braced: words, filled)
+        return self._fill(filled)
 
 
 class ConfigError(RinshoError):
@@ -174,6 +191,16 @@ class UnknownDataset(ConfigError):
     en = "no such dataset: {found}"
     hint_ja = "近い名前は {expected} です。`rinsho data list` で一覧を見られます"
     hint_en = "the nearest known name is {expected}; `rinsho data list` lists them all"
+
+
+class ModelNeeded(ConfigError):
+    """An option that says something about a model, where there is none."""
+
+    code = "C011"
+    ja = "モデルと一緒に使うオプションです: {where}"
+    en = "an option that needs a model: {where}"
+    hint_ja = "モデル（重みのフォルダ）も指定するか、{where} を外してください"
+    hint_en = "name a model (a weights folder) too, or leave {where} out"
 
 
 class DataError(RinshoError):
@@ -920,13 +947,19 @@ class KeyLimit(ServingError):
 
 
 class AuditFailed(ServingError):
-    """A request that could not be written into the audit log, and so was not answered."""
+    """An audit log that cannot be written; a request that it lacks is not answered."""
 
     code = "S015"
-    ja = "監査記録に書けないため、要求に応じません: {where}（{found}）"
-    en = "refused, because the audit log cannot be written: {where} ({found})"
-    hint_ja = "管理者に知らせてください。ディスクの空きと書き込み権限を直せば、そのまま再開します"
-    hint_en = "tell the administrator: with space and the right to write, it goes on by itself"
+    ja = "監査記録に書けません: {where}（{found}）"
+    en = "the audit log cannot be written: {where} ({found})"
+    hint_ja = (
+        "記録できない間は要求に応じません。管理者に知らせてください。"
+        "ディスクの空きと書き込み権限を直せば、そのまま再開します"
+    )
+    hint_en = (
+        "nothing is answered meanwhile: tell the administrator; with space and the right to write, "
+        "it goes on by itself"
+    )
 
 
 class AuditBroken(ServingError):

@@ -18,6 +18,7 @@ from rinsho.model.tags import TagSet
 from rinsho.runfile import StageConfig
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
+from tests.one_thing import decoder_that_says
 
 TEXTS = (
     "発熱と咳嗽があり 受診した。",
@@ -56,6 +57,13 @@ def language_model(tokenizer_folder: Path) -> LanguageModel:
 def long_model(tokenizer_folder: Path) -> LanguageModel:
     tokenizer = read_tokenizer(tokenizer_folder)
     return DecoderModel(new_decoder(tiny_shape(tokenizer, 2_048), seed=0), tokenizer, "tiny")
+
+
+@pytest.fixture(scope="session")
+def silent_model(tokenizer_folder: Path) -> LanguageModel:
+    """A model that closes every list it begins: asked for quotes, it says []."""
+    tokenizer = read_tokenizer(tokenizer_folder)
+    return DecoderModel(decoder_that_says("[]", tokenizer, 2_048), tokenizer, "tiny")
 
 
 @pytest.fixture(scope="session")

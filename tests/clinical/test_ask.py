@@ -65,6 +65,18 @@ def test_a_model_can_quote_nothing_else(long_model: LanguageModel, text: str) ->
         assert text[quote.start : quote.end] == quote.text
 
 
+def test_where_a_model_quotes_nothing_the_rules_do_and_the_answer_says_so(
+    silent_model: LanguageModel,
+) -> None:
+    answer = ask(TEXT, "主訴は何ですか", silent_model)
+    assert answer.quotes == ask(TEXT, "主訴は何ですか").quotes != ()
+    assert (answer.engine, answer.quoted_by, answer.sentences) == ("tiny", "extractive", ())
+    assert answer.to_json()["quoted_by"] == "extractive"
+    assert "規則で選んだ文" in to_text(answer)
+    assert "規則で選んだ文" not in to_text(ask(TEXT, "主訴は何ですか"))
+    assert "見つかりません" in to_text(ask(TEXT, "喫煙歴は書かれていますか", silent_model))
+
+
 @pytest.mark.parametrize(
     ("written", "reasons"),
     [

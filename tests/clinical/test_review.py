@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from rinsho.clinical.deidentify import Replacing, deidentify
 from rinsho.clinical.deidentify_measure import measure_corrections, wilson_interval
 from rinsho.clinical.deidentify_review import write_review
 from rinsho.clinical.notes import Note
+from tests.browsing import watched
 
 TEXT = (
     "😀𠮷田花子様\r\n電話：０３－１２３４－５６７８ 葛󠄀粉 </script>"
@@ -36,21 +37,10 @@ def test_the_page_is_private_and_its_text_is_data(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     page = browser.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    page.on("request", lambda r: problems.append(r.url) if r.url.startswith("http") else None)
+    problems = watched(page, lambda url: not url.startswith("http"))
     page.goto(written(tmp_path / "review.html").as_uri())
     yield page
     page.close()

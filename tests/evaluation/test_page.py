@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from rinsho.evaluation.answer_record import Answer
 from rinsho.evaluation.benchmark import Item
@@ -18,9 +18,9 @@ from rinsho.evaluation.parse import format_spans
 from rinsho.evaluation.scoring import ScoredEntry, score_entry
 from rinsho.evaluation.summary import Report, summarize_entry
 from rinsho.text.spans import Span
+from tests.browsing import watched
 
 pytestmark = pytest.mark.browser
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>"
 N_ITEMS = 120
 NOTE = "😀𠮷田氏。発熱あり、咳嗽なし。<b>肺炎</b>疑い。"
@@ -79,26 +79,14 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=[(1280, 900), (360, 740)], ids=["desktop", "phone"])
 def page(browser: Browser, report_file: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Open the report; fail on an error, a dialog, and any request but that for the file."""
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height}, locale="ja-JP")
     page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
     address = report_file.as_uri()
-    page.on("request", lambda r: None if r.url == address else problems.append(r.url))
+    problems = watched(page, lambda url: url == address)
     page.goto(address)
     yield page
     assert problems == []

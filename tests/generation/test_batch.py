@@ -14,12 +14,12 @@ from rinsho.errors import ConstraintRefused
 from rinsho.generation.batch import PROMPT_CHUNK, Batch
 from rinsho.generation.constraint import Constraint
 from rinsho.generation.language_model import Sampling
-from rinsho.generation.wanted import NotWanted, is_wanted
 from rinsho.model.checkpoint import save_weights
 from rinsho.model.decoder import Decoder, new_decoder
 from rinsho.model.presets import DecoderConfig, RopeScaling
 from rinsho.model.quantize import load_half_decoder, load_int4_decoder
 from rinsho.tokenizer.tokenizer import Tokenizer
+from rinsho.wanted import NotWanted, is_wanted
 
 Request = tuple[list[int], Sampling]
 N_NEW = 12

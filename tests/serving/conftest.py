@@ -16,7 +16,7 @@ import httpx
 import pytest
 import torch
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from rinsho.clinical.extract import Extractor, JudgingEngine, load_extractor
 from rinsho.corpus.document import Document, Message, write_documents
@@ -33,7 +33,8 @@ from rinsho.serving.reach import Reach
 from rinsho.serving.serve import address_of, new_server, open_listener
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer, read_tokenizer
 from rinsho.tokenizer.train_tokenizer import TrainTokenizerConfig, train_tokenizer
-from tests.serving.person import FLAGS, opened
+from tests.one_thing import decoder_that_says
+from tests.serving.person import opened
 
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 ANSWERS = {
@@ -98,6 +99,16 @@ def conversation_ids(tokenizer: Tokenizer, question: str, answer: str) -> list[i
 @pytest.fixture(scope="session")
 def chat_model(chat_weights: Path) -> LanguageModel:
     return load_language_model(chat_weights)
+
+
+@pytest.fixture(scope="session")
+def endless_weights(chat_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished folder of a model that says 咳 until it is stopped."""
+    out, tokenizer = tmp_path_factory.mktemp("endless") / "endless", read_tokenizer(chat_weights)
+    with new_folder(out, stage="finetune", config=StageConfig(), inputs={}) as folder:
+        save_weights(decoder_that_says("咳", tokenizer, 32_768), folder.path, tokenizer)
+        copy_tokenizer(chat_weights, folder.path)
+    return out
 
 
 @pytest.fixture(scope="session")
@@ -203,15 +214,6 @@ def running_command(*words: str) -> Iterator[RunningCommand]:
 @pytest.fixture(scope="session")
 def run_command() -> Callable[..., object]:
     return running_command
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium for all tests of a file."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

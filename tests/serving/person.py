@@ -8,11 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from rinsho.text.spans import Span
+from tests.browsing import watched
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-    "--disable-component-update", "--no-first-run", "--disable-default-apps",
-]  # fmt: skip
 # Select code points [start, end) of the text that is read, as a mouse does.
 _SELECT = """([start, end]) => {
     const reading = document.querySelector("#reading");
@@ -45,13 +42,7 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     """Open the page; fail on an error, on a refused script, and on a request to anywhere else."""
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    page.on(
-        "request",
-        lambda r: None if r.url.startswith((url, "blob:")) else problems.append(r.url),
-    )
+    problems = watched(page, lambda address: address.startswith((url, "blob:")))
     page.goto(url)
     expect(page.locator("#engine")).not_to_be_empty()
     yield page

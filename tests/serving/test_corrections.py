@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser
 
 from rinsho.evaluation.demo_notes import Note, read_notes
 from rinsho.manifest import new_folder, open_folder
@@ -23,7 +23,7 @@ from rinsho.model.tagger import Tagger, save_tagger
 from rinsho.model.tags import TagSet
 from rinsho.runfile import StageConfig
 from rinsho.tokenizer.tokenizer import read_tokenizer
-from tests.serving.person import check_notes, save_corrections
+from tests.serving.person import check_notes, opened, save_corrections
 
 pytestmark = pytest.mark.browser
 DOCUMENT = Path(__file__).parents[2] / "docs" / "corrections.md"
@@ -34,11 +34,11 @@ RunCommand = Callable[..., AbstractContextManager[Any]]
 
 
 def test_the_loop_runs_as_the_tutorial_says(
-    chat_weights: Path, chromium: str, run_command: RunCommand, tmp_path: Path
+    chat_weights: Path, browser: Browser, run_command: RunCommand, tmp_path: Path
 ) -> None:
     put_untrained_tagger(chat_weights, tmp_path / TAGGER)
     notes = sorted(read_notes(), key=lambda note: len(note.spans))[8 : 8 + N_NOTES]
-    compared = run_the_loop(tmp_path, notes, chromium, run_command)
+    compared = run_the_loop(tmp_path, notes, browser, run_command)
     corrected = [json.loads(line) for line in (tmp_path / "data/own/corrected.jsonl").open()]
     gold = {note.id: note for note in notes}
     assert {one["id"] for one in corrected} == set(gold)
@@ -68,14 +68,14 @@ def test_the_loop_runs_as_the_tutorial_says(
 
 @pytest.mark.campaign
 def test_the_loop_with_every_note_and_the_demo_s_tagger(
-    chromium: str, run_command: RunCommand, tmp_path: Path
+    browser: Browser, run_command: RunCommand, tmp_path: Path
 ) -> None:
     """`RINSHO_DEMO` names a finished `out/demo`; without it, one is made, in minutes."""
     if demo := os.environ.get("RINSHO_DEMO"):
         shutil.copytree(Path(demo) / "tagger", tmp_path / TAGGER)
     else:
         subprocess.run([sys.executable, "-m", "rinsho.cli", "demo"], cwd=tmp_path, check=True)
-    run_the_loop(tmp_path, read_notes(), chromium, run_command)
+    run_the_loop(tmp_path, read_notes(), browser, run_command)
     print((tmp_path / "out/compared/compare.md").read_text())
 
 
@@ -88,7 +88,7 @@ def put_untrained_tagger(weights: Path, out: Path) -> None:
 
 
 def run_the_loop(
-    folder: Path, notes: tuple[Note, ...] | list[Note], chromium: str, run_command: RunCommand
+    folder: Path, notes: Sequence[Note], browser: Browser, run_command: RunCommand
 ) -> list[dict[str, Any]]:
     """Do what the tutorial says in a folder; a person corrects where it starts the server."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -103,9 +103,10 @@ def run_the_loop(
             gold = {note.text: note.spans for note in notes}
             texts = [json.loads(line)["text"] for line in file.open(encoding="utf-8")]
             words = ("serve", "--extractor", str(folder / TAGGER), "--port", "0")
-            with run_command(*words) as server, opened(chromium, server.url) as page:
-                n = check_notes(page, file, [(text, gold[text]) for text in texts])
-                save_corrections(page, folder / "corrections.jsonl")
+            with run_command(*words) as server:
+                for page in opened(browser, server.url):
+                    n = check_notes(page, file, [(text, gold[text]) for text in texts])
+                    save_corrections(page, folder / "corrections.jsonl")
             print(f"{n} corrections in {len(texts)} notes")
         elif language == "bash":
             words = ["bash", "-euc", body]
@@ -119,16 +120,3 @@ def run_the_loop(
 def keep_notes(file: Path, ids: set[str]) -> None:
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     file.write_text("".join(line for line in lines if json.loads(line)["id"] in ids), "utf-8")
-
-
-@contextmanager
-def opened(chromium: str, url: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page()
-        page.goto(url)
-        expect(page.locator("#engine")).not_to_be_empty()
-        yield page
-        browser.close()

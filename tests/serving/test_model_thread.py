@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from rinsho.clinical.deidentify import deidentify
+from rinsho.clinical.extract import extract, load_extractor
+from rinsho.clinical.notes import Note
 from rinsho.errors import Busy, NothingLeft
-from rinsho.generation.wanted import is_wanted
 from rinsho.serving.model_thread import ModelThread
+from rinsho.wanted import is_wanted
+
+LONG_NOTE = "患者：山田太郎。昨夜から発熱、咳嗽あり。肺炎疑いで入院、CRP 12.3mg/dL。\n" * 10_000
 
 
 def numbers(*values: int) -> Iterator[int]:
@@ -134,4 +139,33 @@ def test_work_on_its_way_can_ask_whether_it_is_still_wanted() -> None:
         assert answers == [True, False]
         thread.close()
 
+    asyncio.run(check())
+
+
+def extracted(text: str) -> object:
+    return extract(load_extractor(None), text)
+
+
+def deidentified(text: str) -> object:
+    return deidentify(Note("", text))
+
+
+@pytest.mark.parametrize("read", [extracted, deidentified])
+def test_a_long_note_is_left_half_way_by_who_leaves(read: Callable[[str], object]) -> None:
+    async def check() -> None:
+        thread, is_begun, is_read = ModelThread("notes", max_waiting=2), threading.Event(), []
+
+        def once() -> Iterator[int]:
+            is_begun.set()
+            is_read.append(read(LONG_NOTE))
+            yield 0
+
+        left = thread.submit(once)
+        is_begun.wait()
+        thread.cancel(left)
+        assert await collected(thread.submit(lambda: numbers(1))) == [1]  # its turn comes after
+        assert is_read == []
+        thread.close()
+
+    read("肺炎")  # what is read once, dictionary and network, is read
     asyncio.run(check())

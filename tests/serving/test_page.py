@@ -129,7 +129,7 @@ def test_markup_in_an_answer_is_inert(page: Page) -> None:
     page.locator("#question").fill("マークアップの例を示してください。")
     page.locator("#send").click()
     expect(page.locator("#answer")).to_contain_text("</script>")
-    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#ask-stop")).to_be_hidden()
     assert page.locator("#answer").text_content().startswith("<img src=x onerror=")
     assert page.locator("#answer *").count() == 0
     assert page.title() == "rinsho 臨床"

@@ -220,7 +220,20 @@ def test_files_of_older_systems_are_read_and_others_are_named(page: Page) -> Non
     ):
         send((name, raw))
         expect(page.locator("#batch-status")).to_contain_text(place)
-        expect(page.locator("#batch-save")).to_be_hidden()
+        expect(page.locator("#batch-save")).to_be_visible()  # what was done before stays
+
+
+def test_buttons_for_files_are_in_the_language_of_the_page(page: Page) -> None:
+    open_job(page, "batch")
+    button = page.locator("#batch-card .file")
+    expect(button).to_have_text("ファイルを選ぶ")
+    page.locator("[data-language=en]").click()
+    expect(button).to_have_text("Choose files")
+    sent = [{"name": name, "mimeType": "", "buffer": b"x"} for name in ("a.txt", "b.txt")]
+    with page.expect_file_chooser() as chooser:
+        button.click()
+    chooser.value.set_files(sent)
+    expect(page.locator("#batch-names")).to_have_text("a.txt and 1 more")
 
 
 def test_a_batch_that_is_stopped_hands_over_what_is_done(page: Page) -> None:

@@ -1,7 +1,8 @@
 """Questions about a text, answered with its own words: what it says, and where.
 
 Without a model the answer is the sentences that fit the question best. A model first quotes, held
-to strings that stand in the text, then answers from them; what they do not support is marked.
+to strings that stand in the text, then answers from them; what they do not support is marked. Where
+it quotes nothing, the sentences that fit best are quoted, and the answer says so.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _ANSWER_FROM = (
 )
 NOTICE_JA = "本文にある記載の抜き書きです。専門職が原文で確認してください。"
 NOTICE_EN = "quotes of the text; a professional must check them against it"
+RULES = "extractive"  # the engine that quotes without a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Answer:
         quotes: Where the text says it; none: it was not found.
         sentences: What a model wrote about them, each checked; none without a model.
         engine: "extractive", or the model's name.
+        quoted_by: Which of both quoted; the rules also where a model quoted nothing.
     """
 
     question: str
@@ -76,6 +79,12 @@ class Answer:
     quotes: tuple[Quote, ...]
     sentences: tuple[Checked, ...]
     engine: str
+    quoted_by: str
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the rules quoted what a model was asked for."""
+        return bool(self.quotes) and self.quoted_by != self.engine
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -88,6 +97,7 @@ class Answer:
                 for one in self.sentences
             ],
             "engine": self.engine,
+            "quoted_by": self.quoted_by,
             "notice": {"ja": NOTICE_JA, "en": NOTICE_EN},
         }
 
@@ -109,8 +119,8 @@ def ask_steps(
 ) -> Iterator[Answer | None]:
     """Do the same a step at a time: None while the model works, the answer last."""
     check_length(text, "text", MAX_NOTE_CHARACTERS)
-    name = model.name if model else "extractive"
-    empty = Answer(question, declined(question), (), (), name)
+    name = model.name if model else RULES
+    empty = Answer(question, declined(question), (), (), name, name)
     if empty.refused or not text.strip():
         yield empty
         return
@@ -121,8 +131,8 @@ def ask_steps(
     pieces = _written(model, f"{_ASKED_FOR}\n\n本文:\n{text}\n\n質問: {question}", text)
     yield from _collect(pieces, quoted)
     found = _located(text, "".join(quoted))
-    if not found:
-        yield empty
+    if not found:  # a weak model overlooks what the text says
+        yield replace(empty, quotes=best_sentences(text, question), quoted_by=RULES)
         return
     shown = "\n".join(f"・{quote.text}" for quote in found)
     answered: list[str] = []
@@ -220,6 +230,8 @@ def to_text(answer: Answer) -> str:
     rows = [f"Q: {answer.question}"]
     if answer.refused:
         return "\n".join((*rows, refusal(answer.refused, "ja"), refusal(answer.refused, "en")))
+    if answer.is_fallback:
+        rows.append(f"{answer.engine} は引用できず、規則で選んだ文です / quoted by the rules")
     rows += [f"「{quote.text}」 [{quote.start}–{quote.end}]" for quote in answer.quotes]
     if not answer.quotes:
         rows.append("本文に該当する記載が見つかりません / not found in the text")

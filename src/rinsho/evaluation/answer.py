@@ -9,9 +9,9 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rinsho.console import progress
 from rinsho.corpus.endpoint import Endpoint, EndpointConfig
@@ -109,6 +109,12 @@ class AnswerConfig(StageConfig):
     )
     seed: int = Field(default=0, ge=0, description="of the draw of items and the free generations")
     threads: int | None = Field(default=None, gt=0, description="CPU threads; left out: every core")
+
+    @model_validator(mode="after")
+    def _precision_has_a_model(self) -> Self:
+        if self.precision != "auto" and self.engine != "model":
+            raise ValueError('engine = "model" for this precision')
+        return self
 
 
 @door

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from rinsho.generation.language_model import NewToken, Sampling
 from rinsho.generation.sampling import TokenChooser
-from rinsho.generation.wanted import NotWanted, is_wanted
 from rinsho.model.attention import attend_cached
 from rinsho.model.decode_step import decode_step
 from rinsho.model.decoder import Block, Decoder, KeyValueCache
 from rinsho.model.rotary import rotary_table
 from rinsho.tokenizer.tokenizer import Tokenizer
+from rinsho.wanted import NotWanted, is_wanted
 
 # Memory is read once for all rows: 16 cost little more than 1 in bf16. In fp32 arithmetic catches
 # up with memory at about 8 on two cores.

@@ -21,6 +21,7 @@ from rinsho.text.certainty import judge_certainty
 from rinsho.text.history import judge_history
 from rinsho.text.quantities import without_overlaps
 from rinsho.text.spans import Span, sort_spans
+from rinsho.wanted import while_wanted
 
 CRF_RECORD = "crf.json"
 _BLOCK = 4_096  # characters that a window answers for, at most
@@ -48,7 +49,8 @@ class CrfTagger:
 
 
 def _spans(tag: TagCharacters, text: str) -> list[Span]:
-    windows = [(window, _mark(tag, text, window)) for window in character_windows(text)]
+    wanted = while_wanted(character_windows(text))
+    windows = [(window, _mark(tag, text, window)) for window in wanted]
     return judge_history(text, judge_certainty(text, join_spans(windows)))
 
 

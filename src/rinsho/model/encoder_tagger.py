@@ -19,6 +19,7 @@ from rinsho.model.windows import Window, join_spans
 from rinsho.text.certainty import judge_certainty
 from rinsho.text.history import judge_history
 from rinsho.text.spans import Span
+from rinsho.wanted import while_wanted
 
 _STRIDE = 32  # tokens that neighbouring windows share
 _MOST_TOKENS = 512
@@ -66,7 +67,7 @@ class EncoderTagger:
 
         rows: list[list[str]] = []
         with torch.no_grad():
-            for first in range(0, len(found["input_ids"]), _N_TOGETHER):
+            for first in while_wanted(range(0, len(found["input_ids"]), _N_TOGETHER)):
                 part = slice(first, first + _N_TOGETHER)
                 inputs = {name: found[name][part] for name in ("input_ids", "attention_mask")}
                 best = self._model(**inputs).logits.argmax(-1).tolist()

@@ -25,6 +25,7 @@ from rinsho.model.tags import OUTSIDE, TagSet
 from rinsho.model.windows import Window, in_batches, join_spans, windows_of
 from rinsho.text.spans import Span, sort_spans
 from rinsho.tokenizer.tokenizer import Tokenizer, copy_tokenizer
+from rinsho.wanted import while_wanted
 
 ONLY_TASK = ""  # the name of the task where there is one
 
@@ -126,7 +127,7 @@ class Tagger(nn.Module):
         ]
         rows = [(i, window) for i, text in enumerate(texts) for window in self.windows(text)]
         rows.sort(key=lambda row: len(row[1].tokens))
-        for batch in in_batches(rows):
+        for batch in while_wanted(in_batches(rows)):
             for task, tags in self._best_tags(batch).items():
                 to_spans = self.heads[task].tags.to_spans
                 for (i, window), row in zip(batch, tags, strict=True):

@@ -31,6 +31,7 @@ from rinsho.errors import AuditBroken, AuditFailed
 
 FIRST = "0" * 64  # the chain value before the first line
 ROTATED = "rotated"  # operation of a first line: its document is the chain value of before
+AT_START = "check the path, the rights, and whether another server writes to it, and start again"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:/#-]{1,64}")  # anything else may be a name or a note
 
 
@@ -76,7 +77,7 @@ class AuditLog:
         try:
             self.descriptor = _open(path)
         except OSError as error:
-            raise AuditFailed(where=path.name, found=_reason(error)) from None
+            raise AuditFailed(where=path.name, found=_reason(error), hint=AT_START) from None
         self.head = check_chain(path, key)
         self._must_cut = True  # a line that a power cut left half written was never answered
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from rinsho.serving.batch import Batches
@@ -29,10 +29,12 @@ def add_batch_routes(app: FastAPI, engines: Engines, batches: Batches) -> None:
         return batches.find(caller_in(connection), batch_id).to_json()
 
     @app.get("/v1/batch/{batch_id}/results")
-    async def results(batch_id: str, connection: Request) -> Response:
+    async def results(
+        batch_id: str, connection: Request, start: Annotated[int, Query(ge=0)] = 0
+    ) -> Response:
         batch = batches.find(caller_in(connection), batch_id)
         await engines.record(caller_in(connection), "results", batch.id, "")
-        return Response(b"".join(batch.results), media_type="application/jsonl")
+        return Response(b"".join(batch.results[start:]), media_type="application/jsonl")
 
     @app.delete("/v1/batch/{batch_id}")
     async def delete(batch_id: str, connection: Request) -> dict[str, Any]:

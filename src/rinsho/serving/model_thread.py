@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rinsho.errors import Busy
-from rinsho.generation.wanted import is_wanted
 from rinsho.model.threads import release_helpers
+from rinsho.wanted import is_wanted
 
 T = TypeVar("T")
 MAX_STEP_SECONDS = 10

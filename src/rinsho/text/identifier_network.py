@@ -18,6 +18,7 @@ from safetensors.numpy import load
 
 from rinsho.text.identifier_kinds import IdentifierKind
 from rinsho.text.identifier_signs import COLUMNS, fold, signs
+from rinsho.wanted import while_wanted
 
 # N characters, D width, K kinds; the kernel of every convolution is 3 characters wide.
 DILATIONS = (1, 2, 4, 8, 16, 1)  # after a first convolution without dilation
@@ -49,8 +50,9 @@ class IdentifierNetwork:
         """
         ids_N = np.fromiter((self.characters.get(fold(c), 0) for c in text), np.int64, len(text))
         signs_NC = signs(text)
+        windows = while_wanted(_windows(len(text)))
         outputs_NO = np.concatenate(
-            [self._outputs(ids_N[part], signs_NC[part])[kept] for part, kept in _windows(len(text))]
+            [self._outputs(ids_N[part], signs_NC[part])[kept] for part, kept in windows]
         )
         scores_NK = np.exp(outputs_NO[:, :-1] - outputs_NO[:, :-1].max(axis=1, keepdims=True))
         scores_NK /= scores_NK.sum(axis=1, keepdims=True)

@@ -32,6 +32,7 @@ from rinsho.text.identifier_numbers import NUMBER_RULES
 from rinsho.text.identifier_organizations import ORGANIZATION_RULES
 from rinsho.text.identifier_patterns import MASK
 from rinsho.text.identifier_tables import LABELS, find_in_tables, is_label
+from rinsho.wanted import while_wanted
 
 __all__ = [
     "IDENTIFIER_KINDS",
@@ -184,7 +185,7 @@ def _candidates(
     text: str, places: Iterable[Place], kinds: frozenset[IdentifierKind]
 ) -> Iterator[tuple[int, Identifier]]:
     labels: list[int] = []
-    for place, rules in places:
+    for place, rules in while_wanted(places):
         for rule in rules:
             if rule is _TABLE:
                 if is_label(text, place):

@@ -21,6 +21,7 @@ from rinsho.text.quantities import find_doses, find_values, without_overlaps
 from rinsho.text.spans import Span
 from rinsho.text.term_index import TermIndex
 from rinsho.text.times import find_times
+from rinsho.wanted import check_wanted
 
 # Modifiers that are fused with the noun after them belong to it: 右季肋部痛, 陳旧性脳梗塞.
 _SIDE = re.compile(r"(?:両側|右側|左側|右|左|両|第\d{1,2})\Z")
@@ -123,6 +124,7 @@ def find_mentions(text: str, spans: Sequence[Span]) -> list[Span]:
     A procedure may hold a site or a disease, a time a procedure (化学療法開始前); one that would
     cross another mention, or lie in one, is left out.
     """
+    check_wanted()
     judged = judge_history(text, spans)
     procedures = _around(find_procedures(text), judged)
     times = _around(find_times(text, procedures), sorted([*judged, *procedures]))

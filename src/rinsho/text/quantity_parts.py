@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rinsho.text.normalize import Normalized, normalize_with_offsets
 from rinsho.text.quantities import AMOUNT, DURATION, FREQUENCY, MEAL, NUMBER, RAISED, UNIT
 from rinsho.text.spans import FIRST_LABELS, Span
+from rinsho.wanted import while_wanted
 
 PartKind = Literal["dose", "route", "frequency", "duration", "value", "unit"]
 _BELONGS = {"drug": "dose", "test": "value"}
@@ -104,7 +105,7 @@ def find_quantities(text: str, spans: Iterable[Span]) -> dict[Span, tuple[Quanti
     """
     ordered = [span for span in sorted(spans) if span.label in FIRST_LABELS]
     found: dict[Span, tuple[Quantity, ...]] = {}
-    for at, span in enumerate(ordered):
+    for at, span in while_wanted(enumerate(ordered)):
         if not (own := list(_own(text, ordered, at))):
             continue
         if span.label == "test":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from rinsho.text.normalize import normalize
 from rinsho.text.spans import Label, Span
+from rinsho.wanted import check_wanted
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 # Shorter abbreviations differ by case (af, AF; Cr, CR), longer words do not (crackles, Crackles).
@@ -59,6 +60,7 @@ class TermIndex:
         while at < len(text):
             is_start = lower[at : at + 2] in lengths or lower[at] in lengths
             if is_start and (span := self._longest(text, lower, at)):
+                check_wanted()
                 found.append(span)
                 at = span.end
             else:

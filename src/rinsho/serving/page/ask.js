@@ -1,12 +1,14 @@
 // Ask a question; the answer is streamed, and can be stopped.
 
-import { ServerProblem, events, post, problemText } from "/server.js";
+import { postForEvents } from "/server.js";
+import { Work } from "/work.js";
 
 const get = (id) => document.getElementById(id);
 
 /** Wire the panel up; return what redraws it in the page's language. */
 export function setUpAsking(state, texts) {
-  const asked = { answer: "", status: "", problem: null, stopper: null };
+  const asked = { answer: "", isCut: false, isDue: false };
+  const work = new Work("ask", state, texts, show);
 
   function show() {
     const model = state.server?.chat_model ?? null;
@@ -15,48 +17,45 @@ export function setUpAsking(state, texts) {
     get("ask-explanation").hidden = !isOff;
     get("ask-explanation").textContent = texts().noChat;
     get("question").disabled = isOff;
-    get("send").disabled = model === null || asked.stopper !== null;
-    get("stop").hidden = asked.stopper === null;
+    get("send").disabled = model === null || work.isOn;
     get("answer").hidden = asked.answer === "";
     get("answer").textContent = asked.answer;
-    get("answer").setAttribute("aria-busy", String(asked.stopper !== null));
-    const problem = asked.problem && problemText(asked.problem, state.language, texts());
-    get("ask-status").textContent = problem || (asked.status && texts()[asked.status]);
-    get("ask-status").classList.toggle("bad", Boolean(problem));
+    get("answer").setAttribute("aria-busy", String(work.isOn));
+    get("ask-status").textContent = work.text(texts().answering) || (asked.isCut ? texts().cut : "");
+    get("ask-status").classList.toggle("bad", work.isBad);
   }
 
-  async function ask(event) {
+  function ask(event) {
     event.preventDefault();
     const content = get("question").value.toWellFormed().trim();
-    if (!content || asked.stopper) return;
-    Object.assign(asked, { answer: "", problem: null, status: "answering" });
-    asked.stopper = new AbortController();
-    show();
-    try {
-      await read({ model: state.server.chat_model, messages: [{ role: "user", content }] });
-    } catch (problem) {
-      const isStopped = problem.name === "AbortError";
-      asked.status = isStopped ? "stopped" : "";
-      asked.problem = isStopped ? null : problem;
-    }
-    asked.stopper = null;
-    show();
+    if (!content || work.isOn) return;
+    const body = { model: state.server.chat_model, messages: [{ role: "user", content }] };
+    work.run((signal) => read(body, signal));
   }
 
-  async function read(body) {
-    const response = await post(
-      "/v1/chat/completions", { ...body, stream: true }, asked.stopper.signal);
-    for await (const event of events(response)) {
-      if (event.error) throw new ServerProblem(event.error);
+  async function read(body, signal) {
+    let answer = ""; // the one before stays until the first words of this one
+    asked.isCut = false;
+    for await (const event of postForEvents("/v1/chat/completions", { ...body, stream: true }, signal)) {
       const [choice] = event.choices;
-      asked.answer += choice?.delta.content ?? "";
-      if (choice?.finish_reason) asked.status = choice.finish_reason === "length" ? "cut" : "";
-      show();
+      answer += choice?.delta.content ?? "";
+      if (answer) asked.answer = answer;
+      asked.isCut = choice?.finish_reason === "length";
+      showSoon();
     }
+  }
+
+  /** Show what came since the last picture: a long answer is not drawn again for every word. */
+  function showSoon() {
+    if (asked.isDue) return;
+    asked.isDue = true;
+    requestAnimationFrame(() => {
+      asked.isDue = false;
+      show();
+    });
   }
 
   get("ask").addEventListener("submit", ask);
-  get("stop").addEventListener("click", () => asked.stopper?.abort());
   get("question").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) get("ask").requestSubmit();
   });

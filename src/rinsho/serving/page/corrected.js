@@ -22,7 +22,7 @@ export function setUpCorrected(state, texts, open) {
     const { result } = state;
     const isStale = result !== null && get("note").value !== result.text;
     get("corrected").hidden = result === null || result.answers.length > 0;
-    get("corrected-keep").disabled = isStale || state.isWorking;
+    get("corrected-keep").disabled = isStale || state.work.isOn;
     get("corrected-save").hidden = checked.size === 0 && !result?.isCorrected;
     get("corrected-count").textContent = checked.size ? texts().correctedCount(checked.size) : "";
     get("corrected-is-kept").hidden = !result?.isChecked;
@@ -55,7 +55,7 @@ export function setUpCorrected(state, texts, open) {
   }
 
   function go(at) {
-    if (state.isWorking) return;
+    if (state.work.isOn) return;
     queue.at = at;
     const { text, group } = opened();
     get("corrected-group").value = group ?? "";

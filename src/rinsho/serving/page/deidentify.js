@@ -1,13 +1,15 @@
 // The note with its identifiers replaced; what was replaced is marked, and never shown again.
 
-import { copyText, post, problemText, saveFile } from "/server.js";
+import { copyText, post, saveFile } from "/server.js";
 import { utf16Offsets } from "/spans.js";
+import { Work } from "/work.js";
 
 const get = (id) => document.getElementById(id);
 
 /** Wire the screen up; return what redraws it in the page's language. */
 export function setUpDeidentifying(state, texts) {
-  const done = { result: null, note: "", problem: null, isWorking: false };
+  const done = { result: null, note: "" };
+  const work = new Work("deidentify", state, texts, show);
 
   function parts({ text, replacements }) {
     const offsets = utf16Offsets(text);
@@ -27,9 +29,8 @@ export function setUpDeidentifying(state, texts) {
   }
 
   function statusText() {
-    if (done.isWorking) return texts().hiding;
-    if (done.problem) return problemText(done.problem, state.language, texts());
-    if (!done.result) return "";
+    const said = work.text(texts().hiding);
+    if (said || !done.result) return said;
     if (isStale()) return texts().staleHidden;
     return texts().hidden(done.result.replacements.length, done.result.flags.length);
   }
@@ -38,8 +39,8 @@ export function setUpDeidentifying(state, texts) {
 
   function showStatus() {
     get("hidden-status").textContent = statusText();
-    get("hidden-status").classList.toggle("bad", done.problem !== null && !done.isWorking);
-    get("hidden-status").classList.toggle("stale", isStale() && !done.problem && !done.isWorking);
+    get("hidden-status").classList.toggle("bad", work.isBad);
+    get("hidden-status").classList.toggle("stale", isStale() && !work.isBad && !work.isOn);
     get("hidden-text").classList.toggle("stale", isStale());
   }
 
@@ -54,23 +55,17 @@ export function setUpDeidentifying(state, texts) {
       item.textContent = `${texts().kinds[kind] ?? kind} ${n}`;
       return item;
     }));
-    get("hidden-card").setAttribute("aria-busy", String(done.isWorking));
-    get("deidentify").disabled = done.isWorking;
+    get("hidden-card").setAttribute("aria-busy", String(work.isOn));
+    get("deidentify").disabled = work.isOn;
   }
 
-  async function deidentify() {
-    if (done.isWorking) return;
+  function deidentify() {
+    if (work.isOn) return;
     const note = get("note").value;
-    Object.assign(done, { isWorking: true, problem: null });
-    show();
-    try {
-      const reply = await post("/v1/deidentify", { text: note.toWellFormed() });
-      Object.assign(done, { result: await reply.json(), note });
-    } catch (problem) {
-      done.problem = problem;
-    }
-    done.isWorking = false;
-    show();
+    work.run(async (signal) => {
+      const result = await post("/v1/deidentify", { text: note.toWellFormed() }, signal);
+      Object.assign(done, { result, note });
+    });
   }
 
   get("deidentify").addEventListener("click", deidentify);
@@ -78,6 +73,6 @@ export function setUpDeidentifying(state, texts) {
     get("hidden-copy"), done.result.text, texts));
   get("hidden-save").addEventListener("click", () => saveFile(
     "deidentified.txt", "text/plain", done.result.text));
-  const forget = () => { Object.assign(done, { result: null, problem: null }); show(); };
+  const forget = () => { done.result = null; work.forget(); show(); };
   return { show, showStatus, run: deidentify, forget };
 }

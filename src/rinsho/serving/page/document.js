@@ -1,13 +1,15 @@
 // Questions about the note: quotes with their places, and what a model makes of them.
 
-import { post, problemText } from "/server.js";
+import { post } from "/server.js";
 import { utf16Offsets } from "/spans.js";
+import { Work } from "/work.js";
 
 const get = (id) => document.getElementById(id);
 
 /** Wire the screen up; return what redraws it in the page's language. */
 export function setUpQuestions(state, texts) {
-  const asked = { result: null, text: "", problem: null, stopper: null, isStopped: false };
+  const asked = { result: null, text: "", question: "" };
+  const work = new Work("document", state, texts, show);
 
   const isStale = () => asked.result !== null && get("note").value.toWellFormed() !== asked.text;
 
@@ -40,55 +42,59 @@ export function setUpQuestions(state, texts) {
     return line;
   }
 
-  function statusText() {
-    if (asked.stopper) return texts().answering;
-    if (asked.problem) return problemText(asked.problem, state.language, texts());
-    if (asked.isStopped) return texts().stopped;
-    if (!asked.result) return "";
+  const isFormer = () => asked.result !== null && asked.result.question !== asked.question;
+
+  function resultText({ declined, quotes, engine, quoted_by: quotedBy }) {
     if (isStale()) return texts().staleAsked;
-    if (asked.result.declined) return texts().declined[asked.result.declined];
-    return asked.result.quotes.length === 0 ? texts().notFound : texts().quoted;
+    if (declined) return texts().declined[declined];
+    if (quotes.length === 0) return texts().notFound;
+    return quotedBy === engine ? texts().quoted : texts().quotedInstead;
+  }
+
+  function statusText() {
+    const said = work.text(texts().answering);
+    if (!asked.result) return said;
+    if (said) return isFormer() ? `${said} ${texts().former(asked.result.question)}` : said;
+    return resultText(asked.result);
   }
 
   function showStatus() {
     get("document-status").textContent = statusText();
-    get("document-status").classList.toggle("bad", asked.problem !== null && !asked.stopper);
-    get("document-status").classList.toggle("stale", isStale());
+    get("document-status").classList.toggle("bad", work.isBad);
+    get("document-status").classList.toggle("stale", isStale() && !work.isOn && !work.isBad);
+    get("document-quotes").classList.toggle("stale", isStale() || work.isOn);
+  }
+
+  function engineText({ quotes, quoted_by: quotedBy }) {
+    if (quotes.length === 0) return "";
+    return quotedBy === "extractive" ? texts().quotedByRules : texts().quotedByModel(quotedBy);
   }
 
   function show() {
     const { result } = asked;
     get("document-model").hidden = !state.server?.chat_model;
+    get("document-engine").textContent = result ? engineText(result) : "";
     showStatus();
     get("document-quotes").replaceChildren(...(result?.quotes ?? []).map(quoteItem));
     get("document-answer").hidden = !result?.answer.length;
     get("document-answer").replaceChildren(...(result?.answer ?? []).map(sentence));
-    get("document-send").disabled = asked.stopper !== null;
-    get("document-stop").hidden = asked.stopper === null;
-    get("document-card").setAttribute("aria-busy", String(asked.stopper !== null));
+    get("document-send").disabled = work.isOn;
+    get("document-card").setAttribute("aria-busy", String(work.isOn));
   }
 
-  async function ask(event) {
+  function ask(event) {
     event.preventDefault();
     const question = get("document-question").value.toWellFormed().trim();
-    if (!question || asked.stopper) return;
+    if (!question || work.isOn) return;
     const text = get("note").value.toWellFormed();
-    Object.assign(asked, { result: null, problem: null, isStopped: false, text });
-    asked.stopper = new AbortController();
-    show();
-    try {
-      const use_model = get("document-use-model").checked && Boolean(state.server?.chat_model);
-      const reply = await post("/v1/ask", { text, question, use_model }, asked.stopper.signal);
-      asked.result = await reply.json();
-    } catch (problem) {
-      asked.isStopped = problem.name === "AbortError";
-      asked.problem = asked.isStopped ? null : problem;
-    }
-    asked.stopper = null;
-    show();
+    const use_model = get("document-use-model").checked && Boolean(state.server?.chat_model);
+    asked.question = question;
+    work.run(async (signal) => {
+      const result = await post("/v1/ask", { text, question, use_model }, signal);
+      Object.assign(asked, { result, text });
+    });
   }
 
   get("document-form").addEventListener("submit", ask);
-  get("document-stop").addEventListener("click", () => asked.stopper?.abort());
   return { show, showStatus };
 }

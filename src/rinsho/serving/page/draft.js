@@ -1,13 +1,15 @@
 // A letter from the notes of one patient: every line says which note and line it is from.
 
-import { copyText, post, problemText, saveFile } from "/server.js";
+import { copyText, post, saveFile } from "/server.js";
+import { Work } from "/work.js";
 
 const get = (id) => document.getElementById(id);
 const BETWEEN = /^-{3,}(?:\n|$)/m;
 
 /** Wire the screen up; return what redraws it in the page's language. */
 export function setUpDrafting(state, texts) {
-  const made = { draft: null, notes: [], from: "", problem: null, stopper: null, isStopped: false };
+  const made = { draft: null, notes: [], from: "", hasNoNotes: false };
+  const work = new Work("draft", state, texts, show);
 
   const input = () => `${get("draft-form").value}\n${get("draft-notes").value}`;
   const isStale = () => made.draft !== null && input() !== made.from;
@@ -58,17 +60,16 @@ export function setUpDrafting(state, texts) {
   }
 
   function statusText() {
-    if (made.stopper) return texts().drafting;
-    if (made.problem) return problemText(made.problem, state.language, texts());
-    if (made.isStopped) return texts().stopped;
     if (made.hasNoNotes) return texts().noNotes;
+    const said = work.text(texts().drafting);
+    if (said) return said;
     return isStale() ? texts().staleDraft : "";
   }
 
   function showStatus() {
     get("draft-status").textContent = statusText();
-    get("draft-status").classList.toggle("bad", made.problem !== null && !made.stopper);
-    get("draft-status").classList.toggle("stale", isStale() && !made.problem && !made.stopper);
+    get("draft-status").classList.toggle("bad", work.isBad);
+    get("draft-status").classList.toggle("stale", isStale() && !work.isBad && !work.isOn);
     get("draft-sections").classList.toggle("stale", isStale());
   }
 
@@ -77,9 +78,8 @@ export function setUpDrafting(state, texts) {
     showStatus();
     get("drafted").hidden = made.draft === null;
     get("draft-sections").replaceChildren(...(made.draft?.sections ?? []).map(sectionOf));
-    get("draft-make").disabled = made.stopper !== null;
-    get("draft-stop").hidden = made.stopper === null;
-    get("draft-card").setAttribute("aria-busy", String(made.stopper !== null));
+    get("draft-make").disabled = work.isOn;
+    get("draft-card").setAttribute("aria-busy", String(work.isOn));
   }
 
   /** Return the notes with the place where each begins in the box. */
@@ -97,36 +97,26 @@ export function setUpDrafting(state, texts) {
     }
   }
 
-  async function draft() {
-    if (made.stopper) return;
+  function draft() {
+    if (work.isOn) return;
     const notes = notesOf(get("draft-notes").value.toWellFormed());
     made.hasNoNotes = notes.length === 0;
-    Object.assign(made, { problem: null, isStopped: false });
     if (made.hasNoNotes) {
       show();
       return;
     }
     const from = input();
-    made.stopper = new AbortController();
-    show();
-    try {
-      const body = {
-        notes: notes.map((note) => note.text),
-        form: get("draft-form").value,
-        use_model: get("draft-use-model").checked && Boolean(state.server?.chat_model),
-      };
-      const reply = await post("/v1/draft", body, made.stopper.signal);
-      Object.assign(made, { draft: await reply.json(), notes, from });
-    } catch (problem) {
-      made.isStopped = problem.name === "AbortError";
-      made.problem = made.isStopped ? null : problem;
-    }
-    made.stopper = null;
-    show();
+    const body = {
+      notes: notes.map((note) => note.text),
+      form: get("draft-form").value,
+      use_model: get("draft-use-model").checked && Boolean(state.server?.chat_model),
+    };
+    work.run(async (signal) => {
+      Object.assign(made, { draft: await post("/v1/draft", body, signal), notes, from });
+    });
   }
 
   get("draft-make").addEventListener("click", draft);
-  get("draft-stop").addEventListener("click", () => made.stopper?.abort());
   get("draft-notes").addEventListener("input", showStatus);
   get("draft-form").addEventListener("change", showStatus);
   get("draft-copy").addEventListener("click", () => copyText(

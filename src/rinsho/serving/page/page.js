@@ -8,18 +8,20 @@ import { setUpCorrected } from "/corrected.js";
 import { setUpDeidentifying } from "/deidentify.js";
 import { setUpQuestions } from "/document.js";
 import { setUpDrafting } from "/draft.js";
-import { copyText, post, problemText, saveFile, send, setKey } from "/server.js";
+import { connection, copyText, post, receive, saveFile, setKey } from "/server.js";
 import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
 import { setUpTabs } from "/tabs.js";
 import { SAMPLE_NOTE, TEXTS } from "/texts.js";
+import { Work } from "/work.js";
 
 const get = (id) => document.getElementById(id);
 const note = get("note");
-const state = { language: "ja", server: null, result: null, problem: null, isWorking: false };
+const state = { language: "ja", server: null, needsKey: false, keySaid: "", result: null };
 const screens = {}; // the other jobs, each with `show`
 
 const IS_HERE = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
 const texts = () => TEXTS[state.language];
+state.work = new Work("extract", state, texts, showStatus);
 
 function setLanguage(language) {
   state.language = language;
@@ -49,9 +51,8 @@ function isStale() {
 
 function statusText() {
   const { result } = state;
-  if (state.isWorking) return texts().working;
-  if (state.problem) return problemText(state.problem, state.language, texts());
-  if (result === null) return "";
+  const said = state.work.text(texts().working);
+  if (said || result === null) return said;
   if (isStale()) return texts().stale;
   if (result.answers.length > 0) return texts().judged(result.answers.length);
   if (result.spans.length === 0) return texts().foundNone;
@@ -65,6 +66,7 @@ function show() {
   get("local").textContent = IS_HERE ? texts().local : texts().localServer(location.hostname);
   get("version").textContent = state.server?.version ? `rinsho ${state.server.version}` : "";
   get("card-open").hidden = !state.server?.has_card;
+  showConnection();
   get("legend").ariaLabel = texts().legend;
   showLegend(get("legend"), spans, texts());
   showRows(get("rows"), spans, texts());
@@ -83,29 +85,34 @@ function show() {
 function showStatus() {
   get("note-length").textContent = texts().noteLength([...note.value].length);
   get("status").textContent = statusText();
-  get("status").classList.toggle("bad", state.problem !== null && !state.isWorking);
-  get("status").classList.toggle("stale", isStale() && !state.problem);
+  get("status").classList.toggle("bad", state.work.isBad);
+  get("status").classList.toggle("stale", isStale() && !state.work.isBad && !state.work.isOn);
   get("reading").classList.toggle("stale", isStale());
-  get("found").setAttribute("aria-busy", String(state.isWorking));
-  get("extract").disabled = state.isWorking;
+  get("found").setAttribute("aria-busy", String(state.work.isOn));
+  get("extract").disabled = state.work.isOn;
   screens.corrected?.show();
+}
+
+/** Say whether the server is there, and whether it wants another key. */
+function showConnection() {
+  const said = { here: "", lost: "lost", back: "back" }[connection.state];
+  get("connection").textContent = said && texts()[said];
+  get("connection").className = connection.state === "lost" ? "status bad" : "status good";
+  const hasNothing = state.needsKey && state.server === null;
+  get("key-card").hidden = !state.needsKey;
+  get("key-status").textContent = state.keySaid && texts()[state.keySaid];
+  get("jobs").hidden = hasNothing;
+  document.querySelector("main").hidden = hasNothing;
 }
 
 async function extract() {
   const text = note.value.toWellFormed();
-  if (state.isWorking) return;
-  state.isWorking = true;
-  state.problem = null;
-  showStatus();
-  try {
-    const reply = await post("/v1/extract", { text });
-    const { spans, answers } = await reply.json();
+  if (state.work.isOn) return;
+  await state.work.run(async (signal) => {
+    const { spans, answers } = await post("/v1/extract", { text }, signal);
     state.result = { text, spans, answers: answers ?? [] };
     screens.corrections.forget();
-  } catch (problem) {
-    state.problem = problem;
-  }
-  state.isWorking = false;
+  });
   show();
 }
 
@@ -114,7 +121,7 @@ function setNote(text) {
   note.setSelectionRange(0, 0);
   note.scrollTop = 0;
   state.result = null;
-  state.problem = null;
+  state.work.forget();
   screens.corrections.forget();
   screens.deidentifying.forget();
   show();
@@ -138,7 +145,7 @@ function save() {
 }
 
 async function openCard() {
-  get("card-text").textContent = (await (await send("/v1/card")).json()).text;
+  get("card-text").textContent = (await receive("/v1/card")).text;
   get("card").showModal();
 }
 
@@ -147,24 +154,19 @@ async function useKey(event) {
   setKey(get("key").value);
   get("key").value = "";
   await meetServer();
-  if (state.server?.needs_key) {
-    get("key-status").textContent = texts().keyRefused;
-    get("key-status").classList.add("bad");
-  }
+  state.keySaid = state.needsKey ? "keyRefused" : "";
+  show();
 }
 
+/** Ask the server what it is; what it was before stays on the page where it wants a key first. */
 async function meetServer() {
-  try {
-    state.server = await (await send("/health")).json();
-    state.problem = null;
-  } catch (problem) {
-    state.problem = problem;
-  }
-  const needsKey = Boolean(state.server?.needs_key);
-  get("key-card").hidden = !needsKey;
-  get("jobs").hidden = needsKey;
-  document.querySelector("main").hidden = needsKey;
-  show();
+  const met = await receive("/health").catch(() => null); // then the page looks for it
+  if (met === null) return;
+  const isNew = JSON.stringify(met) !== JSON.stringify(state.server);
+  state.needsKey = Boolean(met.needs_key);
+  if (!state.needsKey) Object.assign(state, { server: met, keySaid: "" });
+  else if (state.server !== null && !state.keySaid) state.keySaid = "keyGone";
+  if (isNew) show();
 }
 
 // ------------------------------------------------------------------ hover, click and arrow keys
@@ -222,6 +224,13 @@ async function start() {
   get("key-form").addEventListener("submit", useKey);
   get("card-open").addEventListener("click", openCard);
   get("card-close").addEventListener("click", () => get("card").close());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible" && connection.state !== "lost") meetServer();
+  });
+  Object.assign(connection, { onRefused: meetServer, onChange: () => {
+    if (connection.state === "back") meetServer();
+    show();
+  } });
   linkBothWays();
   screens.asking = setUpAsking(state, texts);
   screens.corrections = setUpCorrections(state, texts, show);
