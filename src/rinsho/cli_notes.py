@@ -98,7 +98,7 @@ def extract(
     notes = _read_notes(files, format_, encoding, text_field, group_field)
     finder = None
     if relations is not None:
-        from rinsho.clinical.relations import load_relations
+        from rinsho.model.relation_finder import load_relations
 
         finder = load_relations(relations)
     found = extract_notes(load_extractor(model), notes, finder)

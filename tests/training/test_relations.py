@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from rinsho.cli import app
 from rinsho.clinical.extract import load_extractor
-from rinsho.clinical.relations import load_relations
 from rinsho.errors import BrokenRecord, ModelCannot, NothingToLearn, RelationsNotLearned
 from rinsho.manifest import open_folder
+from rinsho.model.relation_finder import load_relations
 from rinsho.text.spans import Relation, Span
 from rinsho.training.examples import read_examples
 from rinsho.training.finetune import FinetuneConfig, finetune

@@ -18,8 +18,8 @@ from rinsho.text.quantity_parts import find_quantities
 from rinsho.text.spans import Relation, Span, relations_to_json
 
 if TYPE_CHECKING:
-    from rinsho.clinical.relations import RelationFinder
     from rinsho.model.heads import Judgement, TextHeads
+    from rinsho.model.relation_finder import RelationFinder
 
 EngineKind = Literal["dictionary", "model"]
 
