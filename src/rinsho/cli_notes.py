@@ -87,7 +87,7 @@ def extract(
     """Find diseases, symptoms, drugs, doses, tests, procedures, times …; JSON lines out.
 
     A head over whole texts adds its answers; --relations adds which drug is said to have caused
-    what (in lines, jsonl and brat). Offsets are code points of the text as it was given.
+    what (not in conll and doccano). Offsets are code points of the text as it was given.
     Works without any model. `--as jsonl` is what `finetune` reads; correct it by hand first (the
     page of `serve`, brat, doccano), and bring it back with `rinsho annotations`.
     """
@@ -103,7 +103,8 @@ def extract(
         finder = load_relations(relations)
     found = extract_notes(load_extractor(model), notes, finder)
     if checked != "lines":
-        n_notes = write_extractions(found, checked, _needed("--out", out), data)
+        place, is_related = _needed("--out", out), finder is not None
+        n_notes = write_extractions(found, checked, place, data, has_relations=is_related)
         print(f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check")
         return
     for extraction in found:
@@ -135,7 +136,10 @@ def convert_annotations(
 
     checked = _one_of("--as", form, FORMS)
     if held_out is None:
-        print(f"{out}: {write_notes(read_annotations(files), checked, out)} notes, mode 0600")
+        notes = tuple(read_annotations(files))
+        has_relations = any(one.relations is not None for one in notes)
+        n_notes = write_notes(notes, checked, out, has_relations=has_relations)
+        print(f"{out}: {n_notes} notes, mode 0600")
         return
     _one_of("--as", form, ("jsonl",))
     notes = hold_out(read_annotations(files), held_out)

@@ -71,7 +71,9 @@ def test_a_head_learns_which_words_say_that_a_drug_caused_an_event(related: Path
     assert finder.relations(text, [drug, negated]) == (), "what did not happen was not caused"
 
 
-def test_the_command_writes_relations_as_lines_json_and_brat(related: Path, tmp_path: Path) -> None:
+def test_the_command_writes_relations_in_every_form_that_holds_them(
+    related: Path, tmp_path: Path
+) -> None:
     note = tmp_path / "note.txt"
     note.write_text("𠮷田氏。アムロジピンで動悸が出現。", encoding="utf-8")
     given = ["extract", str(note), "--relations", str(related)]
@@ -81,7 +83,8 @@ def test_the_command_writes_relations_as_lines_json_and_brat(related: Path, tmp_
     (said,) = line["relations"]
     words = [line["spans"][said[side]]["text"] for side in ("head", "tail")]
     assert (said["kind"], *words) == ("caused", "アムロジピン", "動悸")
-    for form, out in (("jsonl", tmp_path / "x.jsonl"), ("brat", tmp_path / "folder")):
+    outs = {form: tmp_path / f"x.{form}" for form in ("jsonl", "csv", "fhir")}
+    for form, out in (*outs.items(), ("brat", tmp_path / "folder")):
         assert CliRunner().invoke(app, [*given, "--as", form, "--out", str(out)]).exit_code == 0
     (marks,) = (tmp_path / "folder").glob("*.ann")
     assert "R1\tcaused Arg1:T1 Arg2:T2\n" in marks.read_text("utf-8")
@@ -91,6 +94,16 @@ def test_the_command_writes_relations_as_lines_json_and_brat(related: Path, tmp_
         json.loads((tmp_path / name).read_text("utf-8")) for name in ("x.jsonl", "back.jsonl")
     )
     assert written["relations"] == back["relations"] == [{"kind": "caused", "head": 0, "tail": 1}]
+    table = outs["csv"].read_text("cp932").splitlines()
+    assert [row.rpartition(",")[2] for row in table] == [
+        "relations",
+        "",
+        "caused 4-10 アムロジピン",
+    ]
+    entries = json.loads(outs["fhir"].read_text("utf-8"))["entry"]
+    (event,) = (e["resource"] for e in entries if e["resource"]["resourceType"] == "AdverseEvent")
+    assert event["event"]["text"] == "動悸"
+    assert entries[-1]["resource"]["agent"][0]["who"]["display"].endswith("relations relations")
 
 
 def test_weights_that_do_not_relate_are_refused_with_the_next_step(
