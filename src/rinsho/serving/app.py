@@ -35,7 +35,7 @@ from rinsho.serving.replies import error_response, to_bad_request
 PAGE = Path(__file__).parent / "page"
 PAGE_MODULES = (
     *("page", "answers", "ask", "correct", "corrected", "deidentify", "document", "draft", "batch"),
-    *("files", "server", "spans", "tabs", "texts"),
+    *("files", "relations", "server", "spans", "tabs", "texts"),
 )
 PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
     "/": ("index.html", "text/html; charset=utf-8"),
