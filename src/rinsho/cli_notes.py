@@ -128,7 +128,7 @@ def convert_annotations(
     Texts stay as they are, character by character, line ends too. --held-out keeps the last
     correction of each text, marks a share of the patients (`group`; without one, of the notes) as
     the test split, which `finetune` never reads, and describes it beside the file: in `own/` of a
-    data folder, NAME.jsonl is then the benchmark own/NAME.
+    data folder, NAME.jsonl is then the benchmark own/NAME; relations are own/NAME-relations.
     """
     from rinsho.clinical.annotations import FORMS, read_annotations
     from rinsho.clinical.extract_output import write_notes
@@ -146,6 +146,8 @@ def convert_annotations(
     n_notes, n_test = write_notes(notes, checked, out), count_held_out(notes)
     print(f"{out}: {n_notes - n_test} notes to learn from, {n_test} held out, mode 0600")
     print(f"{write_benchmark(out)}: the {n_test} as a benchmark")
+    if n_related := count_held_out([one for one in notes if one.relations is not None]):
+        print(f"{write_benchmark(out, 'relations')}: the relations of {n_related} as another")
 
 
 @over_notes.command(rich_help_panel=USE)
