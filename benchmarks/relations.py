@@ -15,18 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rinsho.clinical.extract import Extractor, load_extractor
-from rinsho.clinical.relations import load_relations
 from rinsho.corpus.document import read_documents
 from rinsho.corpus.splits import split_of
 from rinsho.evaluation.benchmark import Sources
 from rinsho.evaluation.bootstrap import Metric, difference, estimate
 from rinsho.evaluation.keepha import CORPORA, read_corpus
 from rinsho.evaluation.relation_metrics import RelationRow, relation_metrics
-from rinsho.text.relations import Pair, candidate_pairs, gap
+from rinsho.model.relation_finder import load_relations
+from rinsho.text.relations import (
+    CAUSED,
+    Pair,
+    candidate_pairs,
+    gap,
+    is_in_one,
+    nearest_in_sentence,
+)
 from rinsho.text.sentences import split_sentences
 from rinsho.text.spans import Relation, Span
 
-CAUSED = "caused"
 Relate = Callable[[str, tuple[Span, ...]], tuple[Relation, ...]]
 
 
@@ -50,7 +56,7 @@ def main() -> None:
     systems |= {
         "same sentence": same_sentence,
         "nearest drug": nearest,
-        "nearest in it": nearest_in_sentence,
+        "nearest in it": nearest_in_it,
     }
     sets = {"grammar, test split": list(_documents(given.documents))}
     sets |= {f"KEEPHA {corpus}": list(_keepha(given.data, corpus)) for corpus in CORPORA}
@@ -106,7 +112,7 @@ def _keepha(data: Path, corpus: str) -> Iterator[Text]:
 def same_sentence(text: str, spans: tuple[Span, ...]) -> tuple[Relation, ...]:
     """Say that every drug caused every event of its sentence."""
     sentences = split_sentences(text)
-    return _caused(p for p in candidate_pairs(spans) if _is_one_sentence(p, sentences))
+    return _caused(p for p in candidate_pairs(spans) if is_in_one(sentences, p))
 
 
 def nearest(text: str, spans: tuple[Span, ...]) -> tuple[Relation, ...]:
@@ -118,17 +124,9 @@ def nearest(text: str, spans: tuple[Span, ...]) -> tuple[Relation, ...]:
     return _caused(best.values())
 
 
-def nearest_in_sentence(text: str, spans: tuple[Span, ...]) -> tuple[Relation, ...]:
+def nearest_in_it(text: str, spans: tuple[Span, ...]) -> tuple[Relation, ...]:
     """Say that the nearest drug caused an event, where it stands in the event's sentence."""
-    here = set(same_sentence(text, spans))
-    return tuple(one for one in nearest(text, spans) if one in here)
-
-
-def _is_one_sentence(pair: Pair, sentences: Sequence[tuple[int, int]]) -> bool:
-    return any(
-        start <= min(pair).start and max(span.end for span in pair) <= end
-        for start, end in sentences
-    )
+    return _caused(nearest_in_sentence(text, spans))
 
 
 def _caused(pairs: Iterable[Pair]) -> tuple[Relation, ...]:

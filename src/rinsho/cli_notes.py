@@ -88,7 +88,7 @@ def extract(
     """Find diseases, symptoms, drugs, doses, tests, procedures, times …; JSON lines out.
 
     A head over whole texts adds its answers; --relations adds which drug is said to have caused
-    what (in lines, jsonl and brat). Offsets are code points of the text as it was given.
+    what (not in conll and doccano). Offsets are code points of the text as it was given.
     Works without any model. `--as jsonl` is what `finetune` reads; correct it by hand first (the
     page of `serve`, brat, doccano), and bring it back with `rinsho annotations`.
     """
@@ -99,12 +99,13 @@ def extract(
     notes = _read_notes(files, format_, encoding, text_field, group_field)
     finder = None
     if relations is not None:
-        from rinsho.clinical.relations import load_relations
+        from rinsho.model.relation_finder import load_relations
 
         finder = load_relations(relations)
     found = extract_notes(load_extractor(model), notes, finder)
     if checked != "lines":
-        n_notes = write_extractions(found, checked, _needed("--out", out), data)
+        place, is_related = _needed("--out", out), finder is not None
+        n_notes = write_extractions(found, checked, place, data, has_relations=is_related)
         _tell(
             f"{out}: 記録 {n_notes} 件（本文を含む、mode 0600）。人が確認してください",
             f"{out}: {n_notes} notes with their clinical text, mode 0600; a person has to check",
@@ -131,7 +132,7 @@ def convert_annotations(
     Texts stay as they are, character by character, line ends too. --held-out keeps the last
     correction of each text, marks a share of the patients (`group`; without one, of the notes) as
     the test split, which `finetune` never reads, and describes it beside the file: in `own/` of a
-    data folder, NAME.jsonl is then the benchmark own/NAME.
+    data folder, NAME.jsonl is then the benchmark own/NAME; relations are own/NAME-relations.
     """
     from rinsho.clinical.annotations import FORMS, read_annotations
     from rinsho.clinical.extract_output import write_notes
@@ -139,7 +140,9 @@ def convert_annotations(
 
     checked = _one_of("--as", form, FORMS)
     if held_out is None:
-        n_notes = write_notes(read_annotations(files), checked, out)
+        notes = tuple(read_annotations(files))
+        has_relations = any(one.relations is not None for one in notes)
+        n_notes = write_notes(notes, checked, out, has_relations=has_relations)
         _tell(f"{out}: 記録 {n_notes} 件（mode 0600）", f"{out}: {n_notes} notes, mode 0600")
         return
     _one_of("--as", form, ("jsonl",))
@@ -151,6 +154,12 @@ def convert_annotations(
     )
     path = write_benchmark(out)
     _tell(f"{path}: 取り分けた {n_test} 件の評価用", f"{path}: the {n_test} as a benchmark")
+    if n_related := count_held_out([one for one in notes if one.relations is not None]):
+        path = write_benchmark(out, "relations")
+        _tell(
+            f"{path}: {n_related} 件の関係の評価用",
+            f"{path}: the relations of {n_related} as another",
+        )
 
 
 @over_notes.command(rich_help_panel=USE)

@@ -22,6 +22,9 @@ def serve(
     extractor: Annotated[
         Path | None, typer.Option("--extractor", help="as extract --model; none: dictionary")
     ] = None,
+    relations: Annotated[
+        Path | None, typer.Option("--relations", help="weights: which drug caused what; none: not")
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", help="beyond loopback: with keys, TLS and an audit log")
     ] = "127.0.0.1",
@@ -69,7 +72,10 @@ def serve(
         trusted_proxies=tuple(trusted_proxy or ()),
         allowed_hosts=tuple(allowed_host or ()),
     )
-    serve_until_stopped(model, extractor, reach, data=data, masters=master or (), precision=checked)
+    serve_until_stopped(
+        model, extractor, reach,
+        data=data, masters=master or (), precision=checked, relations=relations,
+    )  # fmt: skip
 
 
 @server.command("new-key", rich_help_panel=USE)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from rinsho.cli import app
 from rinsho.clinical.annotations import (
     AnnotatedNote,
     AnnotationForm,
@@ -103,6 +107,42 @@ def test_csv_is_for_excel_in_japan(tmp_path: Path) -> None:
     rows = out.read_bytes().decode("cp932").split("\r\n")
     assert rows[1] == "日,0,4,disease,present,'=1+1"
     assert rows[2] == "日,5,7,symptom,negated,&#134071;田"
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="cp932", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_csv_has_relations_in_a_last_column_and_the_others_are_as_before(tmp_path: Path) -> None:
+    text = "𠮷草と甲; 1-2 乙で眠気、頭痛"
+    first, second = Span(0, 2, "drug"), Span(3, 11, "drug")
+    sleepy, head = Span(12, 14, "symptom"), Span(15, 17, "symptom")
+    related = (Relation("caused", first, sleepy), Relation("caused", second, sleepy))
+    spans = (first, second, sleepy, head)
+    note = AnnotatedNote(Note("n", text), spans, relations=related)
+    unread = AnnotatedNote(Note("m", text), spans)
+    plain, wide = tmp_path / "plain.csv", tmp_path / "wide.csv"
+    write_annotations([note, unread], "csv", plain)
+    write_annotations([note, unread], "csv", wide, has_relations=True)
+    narrow, rows = rows_of(plain), rows_of(wide)
+    assert [row[:6] for row in rows] == narrow, "what reads the first six columns reads on"
+    heading, *cells = (row[6] for row in rows)
+    said = f"caused 0-2 {narrow[1][5]}; caused 3-11 甲; 1-2 乙"
+    assert (heading, cells) == ("relations", ["", "", said, "", "", "", "", ""])
+    places = re.findall(r"(?:^|; )caused (\d+)-(\d+) ", said)
+    assert [(int(a), int(b)) for a, b in places] == [(0, 2), (3, 11)]
+
+
+def test_annotations_with_relations_become_csv_with_them(tmp_path: Path) -> None:
+    span = {"start": 0, "end": 2, "label": "drug"}, {"start": 3, "end": 5, "label": "symptom"}
+    rows = [{"text": "甲乙で眠気", "spans": span, "relations": relations}
+            for relations in (None, [{"kind": "caused", "head": 0, "tail": 1}])]  # fmt: skip
+    path, out = tmp_path / "x.jsonl", tmp_path / "x.csv"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    given = ["annotations", str(path), "--as", "csv", "--out", str(out)]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    assert [row[6] for row in rows_of(out)] == ["relations", "", "", "", "caused 0-2 甲乙"]
 
 
 def test_layers_hold_nested_spans(tmp_path: Path) -> None:

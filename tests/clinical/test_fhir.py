@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from rinsho.clinical.code_output import open_index
 from rinsho.clinical.extract import Extraction, load_extractor
 from rinsho.clinical.fhir import to_bundle, to_json_line
 from rinsho.clinical.notes import Note
+from rinsho.text.spans import Relation, Span
 
 TEXT = "𠮷田医院より紹介。胃癌の疑い。発熱なし。\r\nＣＲＰ 3.2mg/dL。アムロジピン5mgを内服。"
 
@@ -85,6 +87,72 @@ def test_whence_is_said_and_the_text_is_not_repeated(extraction: Extraction) -> 
     assert "rinsho" in provenance["agent"][0]["who"]["display"]
     assert "dictionary" in provenance["agent"][0]["who"]["display"]
     assert "紹介" not in to_json_line(extraction)
+
+
+def related(*certainties: str, kind: str = "caused") -> tuple[Extraction, dict[str, Span]]:
+    """A note whose two drugs are said to have caused each of its events."""
+    text = "ロキソニンと甲薬で" + "、".join(f"症状{n}" for n in range(len(certainties)))
+    drugs = Span(0, 5, "drug"), Span(6, 8, "drug")
+    events = [Span(9 + 4 * n, 12 + 4 * n, "symptom", c) for n, c in enumerate(certainties)]
+    relations = tuple(Relation(kind, drug, event) for event in events for drug in drugs)
+    spans = (*drugs, *events)
+    words = {text[one.start : one.end]: one for one in spans}
+    return Extraction(Note("n", text, "p-7"), spans, "dictionary", (), relations, "heads"), words
+
+
+def test_relations_are_read_back_from_adverse_events() -> None:
+    extraction, _ = related("present", "suspected", "past")
+    bundle = Bundle.model_validate_json(to_json_line(extraction))
+    found = {entry.fullUrl: entry.resource for entry in bundle.entry}
+    assert len(found) == len(bundle.entry)
+
+    def span_of(reference: str) -> tuple[int, int]:
+        place = found[reference].extension[0].valueRange
+        return int(place.low.value), int(place.high.value)
+
+    events = [one for one in found.values() if one.get_resource_type() == "AdverseEvent"]
+    read = {
+        (span_of(suspect.instance.reference), span_of(event.resultingCondition[0].reference))
+        for event in events
+        for suspect in event.suspectEntity
+    }
+    places = [
+        ((r.head.start, r.head.end), (r.tail.start, r.tail.end)) for r in extraction.relations
+    ]
+    assert read == set(places)
+    assert len(events) == 3, "an event has all of its drugs"
+    assert {event.actuality for event in events} == {"actual"}
+    assert {event.subject.identifier.value for event in events} == {"p-7"}
+
+
+def test_an_adverse_event_claims_no_more_than_the_text() -> None:
+    extraction, _ = related("present")
+    (event,) = resources(extraction, "AdverseEvent")
+    assert all("未評価" in s["causality"][0]["assessment"]["text"] for s in event["suspectEntity"])
+    (condition,) = resources(extraction, "Condition")
+    assert condition["verificationStatus"]["coding"][0]["code"] == "unconfirmed"
+    (provenance,) = resources(extraction, "Provenance")
+    display = provenance["agent"][0]["who"]["display"]
+    assert display.endswith("engine dictionary, relations heads")
+    (place,) = event["extension"]
+    assert place["valueRange"] == {"low": {"value": 9}, "high": {"value": 12}}
+    entries = to_bundle(extraction)["entry"]
+    made = [one["fullUrl"] for one in entries[1:-1]]
+    assert [one["reference"] for one in provenance["target"]] == made
+    assert event["referenceDocument"] == [{"reference": entries[0]["fullUrl"]}]
+
+
+@pytest.mark.parametrize("certainty", ["negated", "family"])
+def test_what_the_patient_did_not_have_is_no_adverse_event(certainty: str) -> None:
+    assert resources(related(certainty)[0], "AdverseEvent") == []
+
+
+def test_another_relation_is_no_adverse_event() -> None:
+    assert resources(related("present", kind="TREATMENT_FOR")[0], "AdverseEvent") == []
+    extraction, words = related("present")
+    turned = Relation("caused", words["症状0"], words["甲薬"])
+    changed = dataclasses.replace(extraction, relations=(turned,))
+    assert resources(changed, "AdverseEvent") == []
 
 
 def test_the_same_note_gives_the_same_bundle(extraction: Extraction) -> None:

@@ -13,9 +13,11 @@ from rinsho.clinical.annotations import AnnotatedNote, read_annotations, write_a
 from rinsho.clinical.held_out import hold_out, write_benchmark
 from rinsho.clinical.notes import Note
 from rinsho.errors import BrokenRecord, NothingToLearn
-from rinsho.evaluation.benchmark import Sources
+from rinsho.evaluation.answer_record import Answer
+from rinsho.evaluation.benchmark import Item, Sources
 from rinsho.evaluation.catalogue import load_benchmark
-from rinsho.text.spans import Span
+from rinsho.evaluation.marking import mark
+from rinsho.text.spans import Relation, Span
 from rinsho.training.examples import read_examples
 
 FEVER = (Span(0, 2, "symptom"),)
@@ -77,6 +79,43 @@ def test_what_is_learned_and_what_is_asked_share_no_text(tmp_path: Path) -> None
     assert all(item.gold_spans == FEVER for item in items)
     patients = {one.note.group for one in notes if one.split == "test"}
     assert {item.document for item in items} == patients
+
+
+def test_relations_are_asked_of_notes_that_somebody_looked_at_for_them(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    path = tmp_path / "own" / "corrected.jsonl"
+    event, drug, other = Span(5, 7, "symptom"), Span(0, 2, "drug"), Span(3, 4, "drug")
+    related = (Relation("caused", drug, event),)
+    spans = (event, drug, other)  # people's files have any order
+    marked = (related, (), None)
+    notes = [AnnotatedNote(Note(str(n), f"甲薬と乙で発熱{n}"), spans, "test", relations)
+             for n, relations in enumerate(marked)]  # fmt: skip
+    write_annotations(notes, "jsonl", path)
+    assert write_benchmark(path, "relations").name == "corrected-relations.toml"
+    items = load_benchmark("own/corrected-relations", Sources(tmp_path)).items
+    assert [(item.id, item.gold_relations) for item in items] == [("0", related), ("1", ())]
+    assert {item.gold_spans for item in items} == {(drug, other, event)}
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ('[{"kind": "caused", "head": 0, "tail": 1}]', 1),
+        ("[]", 0),
+        ('[{"kind": "caused", "head": 0, "tail": 2}]', None),
+        ('[{"kind": "caused", "head": -1, "tail": 1}]', None),
+        ('{"kind": "caused"}', None),
+        ("ロキソニン → 眠気", None),
+    ],
+)
+def test_an_answer_of_another_form_is_no_answer(output: str, found: int | None) -> None:
+    spans = (Span(0, 5, "drug"), Span(6, 8, "symptom"))
+    gold = (Relation("caused", *spans),)
+    item = Item("1", "relations", "ロキソニンで眠気", gold_spans=spans, gold_relations=gold)
+    row = mark(item, Answer("own/x", "1", "head", "", output))
+    assert (row.is_valid, len(row.relations)) == (found is not None, found or 0)
+    assert row.is_right == (found == 1)
+    assert row.prediction == ("ロキソニン → 眠気",) * (found or 0)
 
 
 def test_a_description_that_a_person_wrote_is_kept(tmp_path: Path) -> None:

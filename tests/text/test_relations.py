@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rinsho.text.relations import MAX_BETWEEN, candidate_pairs, mark_pair, marked_places
+from rinsho.text.relations import (
+    MAX_BETWEEN,
+    candidate_pairs,
+    gap,
+    mark_pair,
+    marked_places,
+    nearest_in_sentence,
+)
 from rinsho.text.spans import Relation, Span, relations_from_json, relations_to_json
 
 DRUG, EVENT = Span(0, 2, "drug"), Span(5, 7, "symptom")
@@ -32,6 +39,34 @@ def test_mentions_far_from_each_other_are_no_pair(start: int, is_pair: bool) -> 
 
 def test_mentions_that_lie_in_one_another_are_no_pair() -> None:
     assert candidate_pairs([Span(0, 6, "disease"), DRUG]) == ()
+
+
+SPANS = st.builds(
+    lambda start, length, label, certainty: Span(start, start + length, label, certainty),
+    st.integers(0, 600), st.integers(1, 200), st.sampled_from(("drug", "symptom", "dose")),
+    st.sampled_from(("present", "negated")),
+)  # fmt: skip
+
+
+@given(spans=st.lists(SPANS, max_size=12, unique=True), most=st.integers(0, 5))
+def test_no_pair_near_enough_is_missed_and_as_many_are_given_as_are_wanted(
+    spans: list[Span], most: int
+) -> None:
+    drugs = [one for one in spans if one.label == "drug"]
+    events = [one for one in spans if one.label == "symptom" and one.certainty == "present"]
+    every = [(drug, event) for drug in drugs for event in events]
+    near = sorted(pair for pair in every if 0 <= gap(pair) <= MAX_BETWEEN)
+    assert candidate_pairs(spans) == tuple(near)
+    assert candidate_pairs(spans, most) == tuple(near[:most])
+
+
+def test_the_rule_takes_the_nearest_drug_and_only_within_the_sentence() -> None:
+    text = "甲剤と乙剤で眠気。頭痛あり。丙剤。"
+    first, second, third = Span(0, 2, "drug"), Span(3, 5, "drug"), Span(14, 16, "drug")
+    sleepy, head = Span(6, 8, "symptom"), Span(9, 11, "symptom")
+    spans = (third, head, first, sleepy, second)
+    assert nearest_in_sentence(text, spans) == ((second, sleepy),)
+    assert nearest_in_sentence(text.replace("。", "、", 2), spans)[1] == (third, head)
 
 
 @given(

@@ -1,13 +1,14 @@
 """Notes with spans in the formats of other tools: brat, CoNLL, doccano, CSV, and JSON lines.
 
 What is written is read back as it was: texts character by character, line ends too, and every span
-with label and certainty; relations by brat and JSON lines alone. Offsets are Unicode code points of
-the text as it was given.
+with label and certainty; relations by brat and JSON lines alone (CSV, which is not read back, has
+them too). Offsets are Unicode code points of the text as it was given.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -35,6 +36,7 @@ _PRESENT = "present"
 _UNSAFE = re.compile(r"[^\w.-]+")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS = ("id", "start", "end", "label", "certainty", "text")
+RELATIONS_COLUMN = "relations"  # the last one, where relations were looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,12 @@ class AnnotatedNote:
 
 
 def write_annotations(
-    notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path, encoding: str = "cp932"
+    notes: Iterable[AnnotatedNote],
+    form: AnnotationForm,
+    out: Path,
+    encoding: str = "cp932",
+    *,
+    has_relations: bool = False,
 ) -> int:
     """Write notes with their spans; return how many.
 
@@ -60,16 +67,19 @@ def write_annotations(
         form: "brat" makes a folder of a text and an `.ann` file for each note; the others one file.
         out: The file or folder.
         encoding: Of CSV, which holds no texts. What it lacks becomes `&#x20BB7;`.
+        has_relations: Whether CSV has a last column with them, in the rows of their tails.
     """
     if form == "brat":
         return _write_brat(notes, out)
     n_notes = 0
-    codec = encoding if form == "csv" else "utf-8"
+    codec, to_text = (encoding if form == "csv" else "utf-8"), _ONE_FILE[form]
     with out.open("w", encoding=codec, errors="xmlcharrefreplace", newline="") as file:
         if form == "csv":
-            file.write(_csv_row(CSV_COLUMNS))
+            columns = (*CSV_COLUMNS, RELATIONS_COLUMN) if has_relations else CSV_COLUMNS
+            file.write(_csv_row(columns))
+            to_text = functools.partial(_to_csv, has_relations=has_relations)
         for one in notes:
-            file.write(_ONE_FILE[form](one))
+            file.write(to_text(one))
             n_notes += 1
     return n_notes
 
@@ -95,11 +105,22 @@ def _to_doccano(one: AnnotatedNote) -> str:
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def _to_csv(one: AnnotatedNote) -> str:
+def _to_csv(one: AnnotatedNote, *, has_relations: bool = False) -> str:
     text = one.note.text
-    rows = ((one.note.id, s.start, s.end, s.label, s.certainty, text[s.start : s.end])
-            for s in one.spans)  # fmt: skip
-    return "".join(_csv_row(row) for row in rows)
+    return "".join(
+        _csv_row(
+            (one.note.id, s.start, s.end, s.label, s.certainty, text[s.start : s.end])
+            + ((_heads_of(s, one),) if has_relations else ())
+        )
+        for s in one.spans
+    )
+
+
+def _heads_of(tail: Span, one: AnnotatedNote) -> str:
+    """Return what a mention is the tail of: `caused 0-5 ロキソニン`, several with `; ` between."""
+    related = [relation for relation in one.relations or () if relation.tail == tail]
+    heads = ((r.kind, r.head.start, r.head.end) for r in related)
+    return "; ".join(f"{kind} {a}-{b} {one.note.text[a:b]}" for kind, a, b in heads)
 
 
 def _csv_row(cells: Sequence[object]) -> str:

@@ -18,8 +18,8 @@ from rinsho.text.quantity_parts import find_quantities
 from rinsho.text.spans import Relation, Span, relations_to_json
 
 if TYPE_CHECKING:
-    from rinsho.clinical.relations import RelationFinder
     from rinsho.model.heads import Judgement, TextHeads
+    from rinsho.model.relation_finder import RelationFinder
 
 EngineKind = Literal["dictionary", "model"]
 
@@ -102,6 +102,7 @@ class Extraction:
     engine: str
     judgements: tuple[Judgement, ...] = ()
     relations: tuple[Relation, ...] | None = None  # None: nobody looked for them
+    relation_engine: str = ""  # which weights found them
 
 
 def load_extractor(weights: Path | None) -> Extractor:
@@ -159,7 +160,8 @@ def extract_notes(
         spans = extractor.spans(note.text) if note.text.strip() else ()
         said = judge(extractor, note.text)
         relations = finder.relations(note.text, spans) if finder else None
-        yield Extraction(note, spans, extractor.name, said, relations)
+        found_by = finder.name if finder else ""
+        yield Extraction(note, spans, extractor.name, said, relations, found_by)
 
 
 def span_to_json(span: Span, text: str) -> dict[str, Any]:

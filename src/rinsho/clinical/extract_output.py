@@ -17,7 +17,12 @@ OUTPUT_FORMS: tuple[OutputForm, ...] = get_args(OutputForm)
 
 
 def write_extractions(
-    found: Iterable[Extraction], form: OutputForm, out: Path, data: Path | None = None
+    found: Iterable[Extraction],
+    form: OutputForm,
+    out: Path,
+    data: Path | None = None,
+    *,
+    has_relations: bool = False,
 ) -> int:
     """Write the mentions of notes in a format; return how many notes.
 
@@ -26,6 +31,7 @@ def write_extractions(
         form: "fhir" writes one bundle a line, with codes where lists agree on the very name.
         out: A file, or a folder for brat; mode 0600 or 0700.
         data: Whose lists give codes beside the embedded ones.
+        has_relations: Whether relations were looked for: CSV then has a column for them.
 
     Raises:
         OutputOccupied: A folder for brat that holds something, or a path of the other kind.
@@ -39,13 +45,17 @@ def write_extractions(
 
         return _whole(out, write)
     notes = (AnnotatedNote(one.note, one.spans, relations=one.relations) for one in found)
-    return write_notes(notes, form, out)
+    return write_notes(notes, form, out, has_relations=has_relations)
 
 
-def write_notes(notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path) -> int:
+def write_notes(
+    notes: Iterable[AnnotatedNote], form: AnnotationForm, out: Path, *, has_relations: bool = False
+) -> int:
     """Write annotated notes; return how many. Errors as in `write_extractions`."""
     if form != "brat":
-        return _whole(out, lambda path: write_annotations(notes, form, path))
+        return _whole(
+            out, lambda path: write_annotations(notes, form, path, has_relations=has_relations)
+        )
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise OutputOccupied(where=out, found="--as brat → --out DIR")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)

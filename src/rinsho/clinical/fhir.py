@@ -2,15 +2,17 @@
 
 Every Condition is `unconfirmed` (`provisional` where the text suspects it, `refuted` where it
 denies it; one of the past carries a note, for whether it goes on is not said). What a relative has
-is a FamilyMemberHistory and no Condition; times are no resource. A Provenance names the program,
-its version, the engine and the text. The forms are those of JP Core; conformance to its profiles is
-not claimed: they ask for the patient, who is known to the hospital alone.
+is a FamilyMemberHistory and no Condition; times are no resource. What a drug is said to have caused
+is an AdverseEvent of the Condition and the MedicationStatement, its causality not assessed. A
+Provenance names the program, its version, the engines and the text. The forms are those of JP Core;
+conformance to its profiles is not claimed: they ask for the patient, who is known to the hospital
+alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,12 +21,14 @@ from rinsho.clinical.codes import CodeIndex, Coding, code_spans
 from rinsho.clinical.extract import Extraction
 from rinsho.clinical.notes import Note
 from rinsho.text.quantity_parts import AS_NEEDED, Quantity, find_quantities
+from rinsho.text.relations import CAUSED
 from rinsho.text.spans import Span
 
 _SPACE = UUID("6f0a3b52-3a55-5c3e-9a0b-6f2f3c1f7a10")  # of rinsho's own identifiers
 _TERMS = "http://terminology.hl7.org/CodeSystem/"
 _V3 = "http://terminology.hl7.org/CodeSystem/v3-"
 _PAST = "既往として記載 / written as past history"
+_NOT_ASSESSED = "本文の記載、因果関係は未評価 / written in the text, causality not assessed"
 _OFFSETS = "urn:rinsho:offsets"  # start and end in code points of the text
 _STATUS = {"present": "unconfirmed", "suspected": "provisional", "negated": "refuted"}
 _SYSTEMS = {
@@ -36,7 +40,7 @@ _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
 def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[str, Any]:
-    """Return the bundle of one note: the text, its diseases, symptoms, drugs and tests, and whence.
+    """Return the bundle of one note: the text, what it mentions and relates, and whence.
 
     The same note gives the same bundle. Without a patient's identifier the subject is left unnamed.
 
@@ -47,7 +51,7 @@ def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[st
     note = extraction.note
     text_url = _url(note.id, "text")
     codes = dict(code_spans(index, note.text, extraction.spans)) if index else {}
-    made: list[tuple[str, dict[str, Any]]] = []
+    made: dict[Span, tuple[str, dict[str, Any]]] = {}
     quantities = find_quantities(note.text, extraction.spans)
     for number, span in enumerate(extraction.spans):
         kind = _RESOURCES.get(span.label)
@@ -58,12 +62,13 @@ def to_bundle(extraction: Extraction, index: CodeIndex | None = None) -> dict[st
         fields = {"subject": _subject(note.group), **_coded(span, note.text, codes.get(span, ()))}
         resource = kind(span, fields, note.text, quantities.get(span, ()))
         resource["extension"] = [_offsets(span)]
-        made.append((_url(note.id, f"{number}"), resource))
-    document = _document(note, _subject(note.group))
-    provenance = _provenance([url for url, _ in made], text_url, extraction.engine)
-    entries = [(text_url, document), *made]
-    if made:
+        made[span] = (_url(note.id, f"{number}"), resource)
+    entries = [*made.values(), *_adverse_events(extraction, made, text_url)]
+    if entries:
+        targets = [url for url, _ in entries]
+        provenance = _provenance(targets, text_url, extraction)
         entries.append((_url(note.id, "provenance"), provenance))
+    entries.insert(0, (text_url, _document(note, _subject(note.group))))
     return {
         "resourceType": "Bundle",
         "type": "collection",
@@ -178,6 +183,37 @@ _RESOURCES = {
 }
 
 
+def _adverse_events(
+    extraction: Extraction, made: Mapping[Span, tuple[str, dict[str, Any]]], text_url: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield an event for each Condition that drugs are said to have caused.
+
+    What a relative had is no event of the patient, and what is denied did not happen.
+    """
+    drugs: dict[Span, list[str]] = {}  # by the event
+    for one in extraction.relations or ():
+        kinds = [made[span][1]["resourceType"] for span in (one.head, one.tail) if span in made]
+        has_happened = one.kind == CAUSED and one.tail.certainty != "negated"
+        if has_happened and kinds == ["MedicationStatement", "Condition"]:
+            drugs.setdefault(one.tail, []).append(made[one.head][0])
+    for tail, urls in drugs.items():
+        url, condition = made[tail]
+        causality = [{"assessment": {"text": _NOT_ASSESSED}}]
+        event = {
+            "resourceType": "AdverseEvent",
+            "actuality": "actual",
+            "subject": condition["subject"],
+            "event": condition["code"],
+            "resultingCondition": [{"reference": url}],
+            "suspectEntity": [
+                {"instance": {"reference": drug}, "causality": causality} for drug in urls
+            ],
+            "referenceDocument": [{"reference": text_url}],
+            "extension": [_offsets(tail)],
+        }
+        yield _url(extraction.note.id, f"event/{tail.start}-{tail.end}"), event
+
+
 def _offsets(span: Span) -> dict[str, Any]:
     low, high = {"value": span.start}, {"value": span.end}
     return {"url": _OFFSETS, "valueRange": {"low": low, "high": high}}
@@ -201,7 +237,10 @@ def _document(note: Note, subject: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _provenance(targets: Sequence[str], text_url: str, engine: str) -> dict[str, Any]:
+def _provenance(targets: Sequence[str], text_url: str, extraction: Extraction) -> dict[str, Any]:
+    engines = f"engine {extraction.engine}"
+    if extraction.relation_engine:
+        engines += f", relations {extraction.relation_engine}"
     role = {"system": f"{_TERMS}provenance-participant-type", "code": "assembler"}
     return {
         "resourceType": "Provenance",
@@ -211,7 +250,7 @@ def _provenance(targets: Sequence[str], text_url: str, engine: str) -> dict[str,
         "agent": [
             {
                 "type": {"coding": [role]},
-                "who": {"display": f"rinsho {__version__}, engine {engine}"},
+                "who": {"display": f"rinsho {__version__}, {engines}"},
             }
         ],
         "entity": [{"role": "source", "what": {"reference": text_url}}],

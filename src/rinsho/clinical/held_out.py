@@ -12,12 +12,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from rinsho.clinical.annotations import AnnotatedNote
 from rinsho.errors import NothingToLearn
 from rinsho.text.normalize import normalize
 
-_BENCHMARK = """form = "spans"
+_BENCHMARK = """form = "{form}"
 file = {file}
 license = "private"
 source = "corrections"
@@ -62,15 +63,18 @@ def count_held_out(notes: Sequence[AnnotatedNote]) -> int:
     return sum(one.split == "test" for one in notes)
 
 
-def write_benchmark(corrected: Path) -> Path:
+def write_benchmark(corrected: Path, form: Literal["spans", "relations"] = "spans") -> Path:
     """Describe the held-out notes beside their file: `own/NAME` for `compare`, with --data.
 
-    A description that is there is left as it is: people write the license and the source into it.
+    Their relations are `own/NAME-relations`: each text with its mentions given. A description that
+    is there is left as it is: people write the license and the source into it.
     """
     path = corrected.with_suffix(".toml")
+    if form == "relations":
+        path = path.with_stem(f"{path.stem}-relations")
     if not path.exists():
         file = json.dumps(corrected.name, ensure_ascii=False)
-        path.write_text(_BENCHMARK.format(file=file), encoding="utf-8")
+        path.write_text(_BENCHMARK.format(form=form, file=file), encoding="utf-8")
     return path
 
 

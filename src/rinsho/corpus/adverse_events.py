@@ -12,9 +12,9 @@ from rinsho.corpus.facts import Facts
 from rinsho.corpus.page import Page, Rules
 from rinsho.errors import NothingLeft
 from rinsho.text.lexicon import Disease, Drug, Symptom
+from rinsho.text.relations import CAUSED
 from rinsho.text.spans import Relation, Span, sort_spans
 
-CAUSED = "caused"
 _N_TRIES = 200
 _EVERYDAY_SHARE = 0.35  # of the words: those of patients, not of the lexicon
 _DISEASE_SHARE = 0.25  # of the events of the lexicon

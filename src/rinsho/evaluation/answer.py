@@ -35,12 +35,11 @@ from rinsho.evaluation.catalogue import (
 )
 from rinsho.evaluation.engines import (
     METHODS,
+    OPEN_HEAD,
     Engine,
     EngineName,
     open_dictionary,
-    open_head,
     open_kneser_ney,
-    open_tagger,
 )
 from rinsho.evaluation.model_engine import ModelEngine
 from rinsho.evaluation.opened_model import OpenedModel, open_model, require_finished
@@ -135,9 +134,9 @@ def answer(
     Args:
         config: What is asked, and how.
         out: The answers folder: `answers.jsonl`, `asked.json`.
-        model: Of the engines "model", "tagger" and "head": a weights folder of rinsho's, a Hugging
-            Face folder or cached hub id, an adapter. Of "endpoint": a GGUF file, where the config
-            names no address.
+        model: Of the engines "model", "tagger", "head" and "relations": a weights folder of
+            rinsho's, a Hugging Face folder or cached hub id, an adapter. Of "endpoint": a GGUF
+            file, where the config names no address.
         documents: Folders that the demo's own benchmarks and the Kneser-Ney model read.
         data: The data folder that holds `eval/`.
         noncommercial: Whether benchmarks under non-commercial terms may be used.
@@ -213,7 +212,7 @@ def _reach(
 
 def _model_inputs(config: AnswerConfig, opened: OpenedModel | None) -> dict[str, Any]:
     """Return what a model is, for the identity: of an endpoint, the name is all that is known."""
-    if opened is None and config.engine in ("model", "tagger", "head"):
+    if opened is None and config.engine in ("model", *OPEN_HEAD):
         raise MissingInput(where=f"answer, engine {config.engine}", expected="model")
     if config.engine == "endpoint" and config.endpoint is None and not (opened and opened.is_gguf):
         raise MissingInput(where="answer, engine endpoint", expected="endpoint.url / model.gguf")
@@ -264,10 +263,8 @@ def _open_engine(work: _Work) -> Engine:
     if config.engine == "kneser-ney":
         return open_kneser_ney(work.documents, config.max_train_characters)
     assert opened is not None
-    if config.engine == "tagger":
-        return open_tagger(require_finished(opened).path)
-    if config.engine == "head":
-        return open_head(require_finished(opened).path)
+    if config.engine in OPEN_HEAD:
+        return OPEN_HEAD[config.engine](require_finished(opened).path)
     from rinsho.generation.decoder_model import load_language_model
 
     base = opened.base.path if opened.base and opened.base.path != opened.path else None
@@ -280,7 +277,7 @@ def _open_engine(work: _Work) -> Engine:
 @contextlib.contextmanager
 def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None, None]:
     """Set torch's threads where a model answers, and record them: they decide last digits."""
-    if config.engine not in ("model", "tagger", "head"):
+    if config.engine not in ("model", *OPEN_HEAD):
         yield
         return
     import torch
@@ -290,7 +287,7 @@ def _computing(config: AnswerConfig, folder: OpenFolder) -> Generator[None, None
 
     before = torch.get_num_threads()
     folder.threads = config.threads or len(os.sched_getaffinity(0))
-    has_head = config.engine in ("tagger", "head")  # it always computes in fp32
+    has_head = config.engine in OPEN_HEAD  # it always computes in fp32
     is_packed = config.engine == "model" and config.precision == "int4" and supports_int4()
     usual = "fp32" if has_head else resolve_precision("auto", best_device())
     folder.precision = "int4" if is_packed else usual

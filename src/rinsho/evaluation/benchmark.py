@@ -11,11 +11,12 @@ from typing import Literal
 
 from rinsho.corpus.document import Message
 from rinsho.manifest import FinishedFolder, canonical_json
-from rinsho.text.spans import Span
+from rinsho.text.spans import Relation, Span
 
 Form = Literal[
-    "choice", "number", "similarity", "entities", "spans", "text", "pairs", "rating", "passage"
-]
+    "choice", "number", "similarity", "entities", "spans", "text", "pairs", "rating", "passage",
+    "relations",
+]  # fmt: skip
 Method = Literal["generation", "log-likelihood", "official", "extraction", "head", "free"]
 Weighting = Literal["plain", "linear", "quadratic"]
 LETTERS = "ABCDEFGH"
@@ -27,10 +28,10 @@ class Item:
 
     id: str  # "<task>/<number>", the same in every run
     form: Form
-    question: str  # the text itself where the form is "spans" or "text"
+    question: str  # the text itself where the form is "spans", "relations" or "text"
     choices: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()  # letters of the right choices, or entities in reading order
-    gold_spans: tuple[Span, ...] = ()
+    gold_spans: tuple[Span, ...] = ()  # of the form "relations": the mentions that are given
     document: str = ""  # items with one key share a text: the bootstrap draws keys, not items
     tag: str = ""
     source: str = ""
@@ -50,6 +51,7 @@ class Item:
     is_plain: bool = False  # asked as one text without a chat template, as base models are
     shots: str = ""  # answered questions before it
     shot_ids: tuple[str, ...] = ()  # which ones: they stand in the answers
+    gold_relations: tuple[Relation, ...] = ()  # between gold_spans
 
     @property
     def letters(self) -> str:
@@ -158,6 +160,7 @@ _LATER_FIELDS = {
         "is_plain",
         "shots",
         "shot_ids",
+        "gold_relations",
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,14 +12,16 @@ from rinsho.evaluation.answer_record import Answer, Method
 from rinsho.evaluation.benchmark import Form, Item
 from rinsho.evaluation.jmed_llm import document_text
 from rinsho.evaluation.kneser_ney import KneserNey, train_kneser_ney
-from rinsho.evaluation.parse import format_spans
+from rinsho.evaluation.parse import format_relations, format_spans
 from rinsho.evaluation.prompts import hash_prompt
 from rinsho.evaluation.texts import training_texts
 from rinsho.manifest import MANIFEST, FinishedFolder, read_manifest
+from rinsho.model.relation_finder import RelationFinder, load_relations
 from rinsho.text.normalize import normalize_with_offsets
-from rinsho.text.spans import STATED, Span, sort_spans
+from rinsho.text.relations import CAUSED, nearest_in_sentence
+from rinsho.text.spans import STATED, Relation, Span, sort_spans
 
-EngineName = Literal["model", "endpoint", "dictionary", "tagger", "head", "kneser-ney"]
+EngineName = Literal["model", "endpoint", "dictionary", "tagger", "head", "relations", "kneser-ney"]
 # Which methods an engine has for each form of benchmark; what is not listed it cannot do.
 METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
     "model": {
@@ -39,9 +41,14 @@ METHODS: dict[EngineName, dict[Form, tuple[Method, ...]]] = {
         "rating": ("generation",),
         "passage": ("generation",),
     },
-    "dictionary": {"spans": ("extraction",), "entities": ("extraction",)},
+    "dictionary": {
+        "spans": ("extraction",),
+        "entities": ("extraction",),
+        "relations": ("extraction",),
+    },
     "tagger": {"spans": ("extraction",), "entities": ("extraction",)},
     "head": {"choice": ("head",), "similarity": ("head",)},
+    "relations": {"relations": ("head",)},
     "kneser-ney": {"text": ("log-likelihood",)},
 }
 _N_TEXTS_REMEMBERED = 1_024  # the questions about a document are often far from each other
@@ -115,9 +122,12 @@ class SpanEngine:
         self._tagger, self._tasks = tagger, tasks or {}
 
     def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
-        """Answer with spans, or with the list of those that an entity question asks for."""
+        """Answer with spans, or the list that an entity question asks for; relations by a rule."""
         if item.form == "spans":
             output = format_spans(self.spans(item.question))
+        elif item.form == "relations":
+            pairs = nearest_in_sentence(item.question, item.gold_spans)
+            output = format_relations((Relation(CAUSED, *p) for p in pairs), item.gold_spans)
         else:
             output = self._entities(document_text(item.question), item.tag)
         return Answer(benchmark, item.id, method, hash_prompt(item), output)
@@ -146,6 +156,19 @@ def _spans(tagger: SpanTagger, text: str) -> tuple[Span, ...]:
     return sort_spans(found)
 
 
+class RelationEngine:
+    """Relates the mentions that an item gives."""
+
+    def __init__(self, finder: RelationFinder) -> None:
+        self._finder = finder
+
+    def answer(self, benchmark: str, item: Item, method: Method) -> Answer:
+        """Return the relations between an item's mentions."""
+        found = self._finder.relations(item.question, item.gold_spans)
+        output = format_relations(found, item.gold_spans)
+        return Answer(benchmark, item.id, method, hash_prompt(item), output)
+
+
 class KneserNeyEngine:
     """Scores texts with a character 5-gram."""
 
@@ -166,7 +189,10 @@ class KneserNeyEngine:
 
 
 def open_dictionary() -> Engine:
-    """Return the longest-match dictionary over the embedded lexicon, with its rules."""
+    """Return the longest-match dictionary over the embedded lexicon, with its rules.
+
+    Of relations its rule is the nearest drug of the sentence.
+    """
     from rinsho.text.mentions import embedded_tagger
 
     return SpanEngine(embedded_tagger())
@@ -218,6 +244,18 @@ def open_head(folder: Path) -> Engine:
     from rinsho.model.heads import load_text_heads
 
     return HeadEngine(load_text_heads(folder))
+
+
+def open_relations(folder: Path) -> Engine:
+    """Return a trained head that relates mentions."""
+    return RelationEngine(load_relations(folder))
+
+
+OPEN_HEAD: dict[EngineName, Callable[[Path], Engine]] = {
+    "tagger": open_tagger,
+    "head": open_head,
+    "relations": open_relations,
+}
 
 
 def open_kneser_ney(documents: tuple[FinishedFolder, ...], max_characters: int) -> Engine:

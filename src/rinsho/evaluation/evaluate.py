@@ -205,7 +205,8 @@ def engine_of(model: str | Path) -> EngineName:
         return "model"
     from rinsho.model.head_record import form_of
 
-    return "tagger" if form_of(model) == "tagging" else "head"
+    form = form_of(model)
+    return "tagger" if form == "tagging" else "relations" if form == "relation" else "head"
 
 
 def methods_of(model: str | Path) -> tuple[Literal["generation", "log-likelihood"], ...]:

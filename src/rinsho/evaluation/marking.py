@@ -16,12 +16,13 @@ from rinsho.evaluation.parse import (
     parse_letters,
     parse_list,
     parse_number,
+    parse_relations,
     parse_spans,
     without_thinking,
 )
 from rinsho.evaluation.short_answer_metrics import fold_answer, is_exact, to_rating
 from rinsho.evaluation.text_metrics import bits_per_byte
-from rinsho.text.spans import Span
+from rinsho.text.spans import Relation, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class ScoredRow:
     prediction: tuple[str, ...] = ()  # letters or entities; empty where the output is invalid
     spans: tuple[Span, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    relations: tuple[Relation, ...] = ()
     is_valid: bool = True
     is_strict: bool = True
     is_expression: bool = False
@@ -78,8 +80,22 @@ def _mark(item: Item, answer: Answer) -> ScoredRow:
             return ScoredRow(
                 item, answer, spans=parsed.spans, is_valid=parsed.is_valid, is_right=is_right
             )
+        case "relations":
+            related = parse_relations(answer.output, item.gold_spans)
+            is_right = related is not None and set(related) == set(item.gold_relations)
+            said = tuple(in_words(item, one) for one in related or ())
+            return ScoredRow(
+                item, answer, said, relations=related or (), is_valid=related is not None,
+                is_right=is_right,
+            )  # fmt: skip
         case "text":
             return ScoredRow(item, answer)
+
+
+def in_words(item: Item, relation: Relation) -> str:
+    """Return what a relation says, by the words of the text."""
+    head, tail = (item.question[one.start : one.end] for one in (relation.head, relation.tail))
+    return f"{head} → {tail}"
 
 
 def _mark_choice(item: Item, answer: Answer) -> ScoredRow:
@@ -172,6 +188,9 @@ def row_score(row: ScoredRow) -> float | None:
         case "spans":
             gold, found = set(row.item.gold_spans), set(row.spans)
             return f1(len(gold & found), len(found), len(gold))
+        case "relations":
+            related, said = set(row.item.gold_relations), set(row.relations)
+            return f1(len(related & said), len(said), len(related))
         case "text":
             n_bytes = len(row.item.question.encode())
             return bits_per_byte([row.answer.log_likelihoods[0]], [n_bytes]).value

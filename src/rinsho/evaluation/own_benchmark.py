@@ -1,8 +1,8 @@
 """Benchmarks of one's own: a CSV or JSONL file and ten lines of TOML in `own/` of the data folder.
 
-`own/NAME` reads `own/NAME.toml` below `--data`; the file it names lies beside it. Four forms:
-choice, entities, spans and similarity. Where records name a `split`, those of `test` are asked
-alone. Nothing of it is executed, and its text is shown in no report unless the TOML says
+`own/NAME` reads `own/NAME.toml` below `--data`; the file it names lies beside it. Five forms:
+choice, entities, spans, relations and similarity. Where records name a `split`, those of `test` are
+asked alone. Nothing of it is executed, and its text is shown in no report unless the TOML says
 `is_text_shown = true`.
 """
 
@@ -23,7 +23,7 @@ from rinsho.evaluation.benchmark import LETTERS, Benchmark, Item, Sources
 from rinsho.evaluation.benchmark_file import require_unique, text_key, to_letters
 from rinsho.evaluation.jmed_llm import document_key
 from rinsho.evaluation.parse import parse_list
-from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
+from rinsho.text.spans import CERTAINTIES, LABELS, Span, relations_from_json, sort_spans
 
 PREFIX = "own/"
 _COLUMNS = {
@@ -31,6 +31,7 @@ _COLUMNS = {
     "similarity": ("sentence1", "sentence2", "answer"),
     "entities": ("text", "answer"),
     "spans": ("text", "answer"),
+    "relations": ("text", "answer", "relations"),  # answer: the mentions that are given
 }
 _ASKS = "以下の2つの文の意味の類似度は？"
 
@@ -40,7 +41,7 @@ class OwnBenchmark(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    form: Literal["choice", "entities", "spans", "similarity"]
+    form: Literal["choice", "entities", "spans", "relations", "similarity"]
     file: str = Field(min_length=1, description="CSV or JSONL beside the TOML")
     license: str = Field(min_length=1)
     source: str = Field(min_length=1)
@@ -121,8 +122,15 @@ def _read_items(sources: Sources, *, own: OwnBenchmark, name: str) -> tuple[Item
         _to_item(own, f"{own.file} row {number}", number, row)
         for number, row in rows
         if not splits or (isinstance(row, dict) and row.get("split") == "test")  # pyright: ignore
+        if own.form != "relations" or _was_looked_at(own, row)
     )
     return require_unique(name, items)
+
+
+def _was_looked_at(own: OwnBenchmark, row: Any) -> bool:
+    """Say whether somebody marked the relations of a record; a record without any says nothing."""
+    column = own.columns.get("relations", "relations")
+    return isinstance(row, dict) and row.get(column) is not None  # pyright: ignore
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -146,6 +154,7 @@ def _to_item(own: OwnBenchmark, where: str, number: int, row: Any) -> Item:
         "similarity": _similarity,
         "entities": _entities,
         "spans": _spans,
+        "relations": _relations,
     }
     fields = makers[own.form](own, where, cells)
     text = str(fields["question"])
@@ -155,7 +164,7 @@ def _to_item(own: OwnBenchmark, where: str, number: int, row: Any) -> Item:
         document=extra["document"] or (document_key(text) if "\n「" in text else text_key(text)),
         tag=extra["tag"],
         source="own",
-        wording="" if own.form == "spans" else own.language,
+        wording="" if own.form in ("spans", "relations") else own.language,
         instruction=own.instruction,
         **fields,
     )
@@ -217,6 +226,17 @@ def _spans(own: OwnBenchmark, where: str, cells: dict[str, Any]) -> dict[str, An
     text = str(cells["text"])
     spans = [_span(one, text, where) for one in _list(cells["answer"], where)]
     return {"question": text, "gold_spans": sort_spans(spans)}
+
+
+def _relations(own: OwnBenchmark, where: str, cells: dict[str, Any]) -> dict[str, Any]:
+    text = str(cells["text"])
+    spans = [_span(one, text, where) for one in _list(cells["answer"], where)]
+    try:
+        related = relations_from_json(_list(cells["relations"], where), spans)
+    except (ValueError, TypeError, KeyError):
+        expected = '{"kind", "head", "tail"}, by places of the mentions'
+        raise BrokenRecord(where=where, expected=expected) from None
+    return {"question": text, "gold_spans": sort_spans(spans), "gold_relations": related}
 
 
 def _span(value: Any, text: str, where: str) -> Span:

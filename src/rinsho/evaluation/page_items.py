@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rinsho.evaluation.catalogue import LoadedBenchmark
-from rinsho.evaluation.marking import ScoredRow, row_score
+from rinsho.evaluation.marking import ScoredRow, in_words, row_score
 from rinsho.evaluation.own_benchmark import PREFIX
 from rinsho.evaluation.prompts import messages_of, plain_question, prompt_of
 from rinsho.evaluation.scoring import ScoredEntry
@@ -100,6 +100,9 @@ def _texts(row: ScoredRow, instructions: list[str]) -> dict[str, Any]:
         return {"prompt": item.question[:_TEXT_CHARACTERS] + "…" * is_long}
     if item.form == "spans":
         return {"prompt": item.question, "goldSpans": _spans(item.gold_spans)}
+    if item.form == "relations":
+        gold = [in_words(item, one) for one in item.gold_relations]
+        return {"prompt": item.question, "gold": gold}
     if item.is_plain:
         system, user = item.shots, plain_question(item)
     else:

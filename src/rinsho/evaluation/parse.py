@@ -10,11 +10,20 @@ import json
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, cast
 
-from rinsho.text.spans import CERTAINTIES, LABELS, Span, sort_spans
+from rinsho.text.spans import (
+    CERTAINTIES,
+    LABELS,
+    Relation,
+    Span,
+    relations_from_json,
+    relations_to_json,
+    sort_spans,
+)
 
 NO_LETTER = "None"  # what the official parser returns; it sorts after every letter
 # A list of the longest JMED document has a few thousand characters; beyond this it is no answer.
@@ -296,3 +305,24 @@ def format_spans(spans: tuple[Span, ...]) -> str:
     """Write spans in the form that `parse_spans` reads."""
     rows = [[span.start, span.end, span.label, span.certainty] for span in spans]
     return json.dumps(rows, ensure_ascii=False)
+
+
+def parse_relations(output: str, spans: tuple[Span, ...]) -> tuple[Relation, ...] | None:
+    """Return relations written as a JSON list, head and tail by their places among the mentions.
+
+    None where the output has another form, or names a mention that is not there.
+
+    >>> spans = (Span(0, 5, "drug"), Span(6, 8, "symptom"))
+    >>> output = '[{"kind": "caused", "head": 0, "tail": 1}]'
+    >>> [one.tail.start for one in parse_relations(output, spans)]
+    [6]
+    """
+    try:
+        return relations_from_json(json.loads(output), spans)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def format_relations(relations: Iterable[Relation], spans: tuple[Span, ...]) -> str:
+    """Write relations in the form that `parse_relations` reads."""
+    return json.dumps(relations_to_json(relations, spans), ensure_ascii=False)

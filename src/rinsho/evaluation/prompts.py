@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rinsho.corpus.document import Message
 from rinsho.evaluation.benchmark import LETTERS, Item
+from rinsho.evaluation.parse import format_spans
 from rinsho.manifest import canonical_json
 
 CHOICE_SYSTEM = (
@@ -141,16 +142,18 @@ def _corrected_messages(item: Item, wording: Wording) -> tuple[Message, ...]:
 
 
 def prompt_of(item: Item) -> str:
-    """Return what the model is shown, as one text: the text itself for spans and plain text."""
+    """Return what is shown, as one text: that of spans alone, that of relations with mentions."""
     if item.form in ("spans", "text"):
         return item.question
+    if item.form == "relations":
+        return f"{item.question}\n{format_spans(item.gold_spans)}"
     return "\n\n".join(message.content for message in messages_of(item))
 
 
 def hash_prompt(item: Item) -> str:
     """Return the SHA-256 of the messages, roles included."""
-    if item.form in ("spans", "text"):
-        return hashlib.sha256(item.question.encode()).hexdigest()
+    if item.form in ("spans", "text", "relations"):
+        return hashlib.sha256(prompt_of(item).encode()).hexdigest()
     return hash_messages(messages_of(item))
 
 

@@ -24,6 +24,7 @@ from rinsho.evaluation.jmed_llm import document_text
 from rinsho.evaluation.marking import ScoredRow, mark
 from rinsho.evaluation.pair_metrics import PairRow, pair_metrics
 from rinsho.evaluation.parse import NO_LETTER, has_thinking, official_letter, parse_list
+from rinsho.evaluation.relation_metrics import RelationRow, relation_metrics
 from rinsho.evaluation.short_answer_metrics import passage_metrics, rating_metrics
 from rinsho.evaluation.span_metrics import SpanRow, as_annotated, span_metrics
 from rinsho.evaluation.text_metrics import bits_per_byte
@@ -118,6 +119,9 @@ def _metrics_of_form(
             return (), (*passage_metrics(answers, outputs), _compliance(rows)[0])
         case "spans":
             return (), span_metrics([SpanRow(row.item.gold_spans, row.spans) for row in rows])
+        case "relations":
+            related = [RelationRow(row.item.gold_relations, row.relations) for row in rows]
+            return (), relation_metrics(related, is_exact=True)
         case "text":
             scores = [row.answer.log_likelihoods[0] for row in rows]
             n_bytes = [len(row.item.question.encode()) for row in rows]

@@ -19,6 +19,7 @@ from rinsho.clinical.codes import CodeIndex
 from rinsho.clinical.extract import Extractor
 from rinsho.errors import BadRequest, RinshoError, RouteUnknown
 from rinsho.generation.language_model import LanguageModel
+from rinsho.model.relation_finder import RelationFinder
 from rinsho.serving.access import Access, SignIn, caller_of
 from rinsho.serving.audit import AuditLog
 from rinsho.serving.batch import Batches
@@ -34,7 +35,7 @@ from rinsho.serving.replies import error_response, to_bad_request
 PAGE = Path(__file__).parent / "page"
 PAGE_MODULES = (
     *("page", "answers", "ask", "correct", "corrected", "deidentify", "document", "draft", "batch"),
-    *("files", "server", "spans", "tabs", "texts", "work"),
+    *("files", "relations", "server", "spans", "tabs", "texts", "work"),
 )
 PAGE_FILES = {  # path -> file and type; nothing else of the disk is served
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -61,6 +62,7 @@ def create_app(
     index: CodeIndex | None = None,
     protection: Protection | None = None,
     card: str | None = None,
+    finder: RelationFinder | None = None,
 ) -> FastAPI:
     """Build the application around loaded engines.
 
@@ -70,10 +72,11 @@ def create_app(
         limits: What a request may be.
         index: Names with codes, for `/v1/codes`.
         card: What the weights were made of and how they were measured, for people to read.
+        finder: Says which drug caused what, for requests that ask for it.
         protection: None: everyone on this machine may use it, and nothing is written down.
     """
     protection = protection or Protection()
-    engines = Engines(model, extractor, limits or Limits(), index, protection.audit)
+    engines = Engines(model, extractor, limits or Limits(), index, protection.audit, finder)
     batches = Batches(engines)
 
     @contextlib.asynccontextmanager
@@ -171,6 +174,7 @@ def _add_state(app: FastAPI, engines: Engines, card: str | None) -> None:
             "version": __version__,
             "chat_model": model.name if model else None,
             "extractor": {"name": extractor.name, "kind": extractor.kind},
+            "relations": engines.finder.name if engines.finder else None,
             "max_note_characters": engines.limits.max_note_characters,
             "has_card": card is not None,
         }

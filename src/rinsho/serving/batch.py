@@ -27,6 +27,7 @@ from rinsho.serving.letter_routes import AskRequest, DraftRequest, ask_work, dra
 from rinsho.serving.limits import check_json
 from rinsho.serving.note_routes import (
     CodesRequest,
+    ExtractRequest,
     NoteRequest,
     codes_work,
     deidentify_work,
@@ -49,7 +50,7 @@ def _completion(engines: Engines, caller: Caller, request: CompletionRequest) ->
 
 
 OPERATIONS: dict[str, tuple[type[RequestModel], Worker]] = {
-    "extract": (NoteRequest, lambda engines, _, request: extract_work(engines, request)),
+    "extract": (ExtractRequest, lambda engines, _, request: extract_work(engines, request)),
     "deidentify": (NoteRequest, lambda engines, _, request: deidentify_work(engines, request)),
     "codes": (CodesRequest, lambda engines, _, request: codes_work(engines, request)),
     "ask": (AskRequest, lambda engines, _, request: ask_work(engines, request)),

@@ -8,6 +8,7 @@ from rinsho.clinical.codes import CodeIndex
 from rinsho.clinical.extract import Extractor
 from rinsho.errors import ModelUnknown, NoModel
 from rinsho.generation.language_model import LanguageModel
+from rinsho.model.relation_finder import RelationFinder
 from rinsho.serving.access import Caller, caller_of
 from rinsho.serving.audit import AuditLog
 from rinsho.serving.limits import Limits
@@ -21,6 +22,7 @@ class Engines:
     Attributes:
         index: Names with codes; None: `/v1/codes` answers that there is none.
         audit: Where every operation is written down; None: nowhere.
+        finder: Relates the mentions of notes; None: who asks for relations is refused.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class Engines:
         limits: Limits,
         index: CodeIndex | None = None,
         audit: AuditLog | None = None,
+        finder: RelationFinder | None = None,
     ) -> None:
         self.model = model
         self.extractor = extractor
         self.limits = limits
         self.index = index
         self.audit = audit
+        self.finder = finder
         self.metrics = Metrics()
         self.chat_thread = ModelThread("chat", limits.max_waiting, limits.max_running)
         self.note_thread = ModelThread("notes", limits.max_waiting)

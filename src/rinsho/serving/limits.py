@@ -49,6 +49,9 @@ class Limits:
     max_waiting: int = 16  # requests in the queue of one engine
     max_running: int = 16  # chats that a model works on at the same time
     max_note_characters: int = 1_000_000
+    max_relation_pairs: int = (
+        1_000  # of a drug and an event near it; the demo's size asks 70 a second
+    )
     max_batch_bytes: int = 32_000_000
     max_batch_lines: int = 20_000
     max_batches: int = 4  # of one caller, done or not

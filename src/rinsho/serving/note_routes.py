@@ -13,19 +13,35 @@ from rinsho.clinical.codes import CodeIndex, Coding, code_spans, coding_to_json
 from rinsho.clinical.deidentify import deidentify, to_json
 from rinsho.clinical.extract import extract, judge, span_to_json, spans_to_json
 from rinsho.clinical.notes import Note, check_length
-from rinsho.errors import NoModel
+from rinsho.errors import BadRequest, NoModel, RequestTooLarge
+from rinsho.model.relation_finder import RelationFinder
 from rinsho.serving.answering import Work, answer, one_item
 from rinsho.serving.engines import Engines
 from rinsho.serving.requests import RequestModel, Text
+from rinsho.text.relations import candidate_pairs
+from rinsho.text.spans import Span, relations_to_json
 
 DocumentId = Annotated[Text, Field(max_length=200)]
 
 
 class NoteRequest(RequestModel):
-    """The body of `/v1/extract` and `/v1/deidentify`."""
+    """The body of `/v1/deidentify`."""
 
     text: Text
     id: DocumentId | None = None
+
+
+class ExtractRequest(NoteRequest):
+    """The body of `/v1/extract`."""
+
+    relations: Annotated[
+        bool,
+        Field(
+            description="whether the answer is to say which drug caused what: "
+            '"relations": [{"kind", "head", "tail"}], head and tail by their places in "spans"; '
+            "needs a server with `--relations WEIGHTS`"
+        ),
+    ] = False
 
 
 class CodesRequest(RequestModel):
@@ -48,7 +64,7 @@ def add_note_routes(app: FastAPI, engines: Engines) -> None:
     """Add `/v1/extract`, `/v1/codes` and `/v1/deidentify`."""
 
     @app.post("/v1/extract")
-    async def extract_note(request: NoteRequest, connection: Request) -> Response:
+    async def extract_note(request: ExtractRequest, connection: Request) -> Response:
         return await answer(engines, connection, extract_work(engines, request))
 
     @app.post("/v1/codes")
@@ -60,19 +76,43 @@ def add_note_routes(app: FastAPI, engines: Engines) -> None:
         return await answer(engines, connection, deidentify_work(engines, request))
 
 
-def extract_work(engines: Engines, request: NoteRequest) -> Work:
-    """Return the work of finding mentions."""
-    extractor, limit = engines.extractor, engines.limits.max_note_characters
+def extract_work(engines: Engines, request: ExtractRequest) -> Work:
+    """Return the work of finding mentions, and relations where they are asked for.
+
+    Raises:
+        BadRequest: Relations are asked for, and the server was started without weights for them.
+    """
+    extractor, limits = engines.extractor, engines.limits
+    finder = _finder(engines) if request.relations else None
 
     def work() -> dict[str, Any]:
-        spans = extract(extractor, request.text, limit)
-        found = spans_to_json(spans, request.text)
+        spans = extract(extractor, request.text, limits.max_note_characters)
+        said: dict[str, Any] = {"spans": spans_to_json(spans, request.text)}
+        if finder is not None:
+            said["relations"] = _relate(finder, request.text, spans, limits.max_relation_pairs)
+        if answers := [judgement.to_json() for judgement in judge(extractor, request.text)]:
+            said["answers"] = answers
         engine = {"name": extractor.name, "kind": extractor.kind}
-        answers = [judgement.to_json() for judgement in judge(extractor, request.text)]
-        said = {"answers": answers} if answers else {}
-        return {"id": request.id, "engine": engine, "spans": found, **said}
+        return {"id": request.id, "engine": engine, **said}
 
     return one_item("extract", engines.note_thread, work, request.text, request.id)
+
+
+def _finder(engines: Engines) -> RelationFinder:
+    if engines.finder is None:
+        expected = '"relations": false, or start with `rinsho serve --relations WEIGHTS`'
+        raise BadRequest(where="relations", found="no weights for them", expected=expected)
+    return engines.finder
+
+
+def _relate(
+    finder: RelationFinder, text: str, spans: tuple[Span, ...], max_pairs: int
+) -> list[dict[str, str | int]]:
+    """Return the relations of a note; a note may have very many pairs, and each takes its time."""
+    if len(candidate_pairs(spans, max_pairs + 1)) > max_pairs:
+        limit = f"{max_pairs:,} pairs"
+        raise RequestTooLarge(where="relations", found=f"over {limit}", expected=limit)
+    return relations_to_json(finder.relations(text, spans), spans)
 
 
 def codes_work(engines: Engines, request: CodesRequest) -> Work:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from rinsho.clinical.extract import Extractor
     from rinsho.generation.decoder_model import ServedPrecision
     from rinsho.generation.language_model import LanguageModel
+    from rinsho.model.relation_finder import RelationFinder
 
-    Loaded = tuple[LanguageModel | None, Extractor, CodeIndex]
+    Loaded = tuple[LanguageModel | None, Extractor, CodeIndex, RelationFinder | None]
 
 MAX_CONNECTIONS = 128  # that are served; as many more are told that they are too many
 # Longer than clients keep an idle connection (httpx, and with it openai's: 5 s). Who closes first
@@ -45,6 +46,7 @@ def serve(
     data: Path | None = None,
     masters: Sequence[Path] = (),
     precision: ServedPrecision = "auto",
+    relations: Path | None = None,
 ) -> None:
     """Serve the API and the page until Ctrl-C.
 
@@ -55,6 +57,7 @@ def serve(
         data: Folder with lists of codes.
         masters: TOML files that describe the user's own.
         precision: Of the chat model, as in `load_language_model`.
+        relations: Weights that `load_relations` opens; None: no relations.
 
     Raises:
         NotLoopback: Other machines would reach it, and something that protects it is missing.
@@ -62,6 +65,7 @@ def serve(
         MissingDependency: fastapi or uvicorn is not installed.
         KeysUnusable, AuditFailed, AuditBroken: As `Reach.sign_in` and `AuditLog`.
         PathMissing, NotFinished, Corrupt, WrongKind: As `manifest.open_folder`.
+        RelationsNotLearned: As `load_relations`.
     """
     reach = reach or Reach()
     _check_dependencies()
@@ -72,11 +76,14 @@ def serve(
     ):
         from rinsho.serving.app import Protection, create_app
 
-        chat_model, engine, index = _load(model, extractor, data, masters, precision)
+        loaded = _load(model, extractor, data, masters, precision, relations)
+        chat_model, engine, index, finder = loaded
         protection = Protection(sign_in, reach.origins(), audit)
         release_helpers()  # answers are computed in threads of their own
-        card = read_cards([folder for folder in (model, extractor) if folder is not None])
-        app = create_app(chat_model, engine, index=index, protection=protection, card=card)
+        card = read_cards([one for one in (model, extractor, relations) if one is not None])
+        app = create_app(
+            chat_model, engine, index=index, protection=protection, card=card, finder=finder
+        )
         reload_on_hangup(reach.keys, sign_in.keys, audit)
         _run(app, listener, reach)
 
@@ -129,17 +136,21 @@ def _load(
     data: Path | None,
     masters: Sequence[Path],
     precision: ServedPrecision,
+    relations: Path | None,
 ) -> Loaded:
     from rinsho.clinical.code_output import open_index
     from rinsho.clinical.extract import load_extractor
 
-    index = open_index(data, masters)
-    if model is None:
-        return None, load_extractor(extractor), index
-    from rinsho.generation.decoder_model import load_language_model
+    index, chat_model, finder = open_index(data, masters), None, None
+    if model is not None:
+        from rinsho.generation.decoder_model import load_language_model
 
-    chat_model = load_language_model(model, precision=precision)
-    return chat_model, load_extractor(extractor), index
+        chat_model = load_language_model(model, precision=precision)
+    if relations is not None:
+        from rinsho.model.relation_finder import load_relations
+
+        finder = load_relations(relations)
+    return chat_model, load_extractor(extractor), index, finder
 
 
 def _run(app: FastAPI, listener: socket.socket, reach: Reach) -> None:

@@ -310,8 +310,8 @@ def new_head(
 ) -> Tagger | TextHeads:
     """Put heads for the tasks of some examples over the decoder of a base.
 
-    They are fresh, but where tags are learned over a base that has tags: its heads go on, with
-    every pair of label and certainty that they know.
+    They are fresh, but where tags are learned over a base that has tags, or relations over one
+    that relates: its heads go on, with every pair of label and certainty, every kind, they know.
 
     Raises:
         NothingToLearn: No example of the training split has an answer for the form.
@@ -321,11 +321,13 @@ def new_head(
     from rinsho.model.heads import TextHeads
     from rinsho.model.tagger import Tagger
     from rinsho.training.tagging import go_on_tagging, tag_sets
-    from rinsho.training.text_heads import text_tasks
+    from rinsho.training.text_heads import go_on_relating, text_tasks
 
     is_tagging = config.form == "tagging"
     sets = tag_sets(notes.train) if is_tagging else {}
     tasks = text_tasks(notes.train) if not is_tagging else ()
+    if config.form == "relation" and tasks and form_of(base) == "relation":
+        return go_on_relating(decoder, base, tasks[0], is_causal=config.is_causal)
     if config.form == "relation":  # with one class alone there is nothing to tell apart
         tasks = tuple(task for task in tasks if len(task.labels) > 1)
     if not (sets or tasks):

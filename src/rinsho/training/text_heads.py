@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from rinsho.model.heads import (
     TaskKind,
     TextHeads,
     TextTask,
+    load_text_heads,
     n_tokens,
     summed_text_loss,
 )
@@ -29,6 +32,9 @@ from rinsho.training.loop import Finished
 from rinsho.training.session import Session
 from rinsho.training.span_examples import Notes, count_unused
 from rinsho.training.windowed import EpochOrder, fill, run_head
+
+if TYPE_CHECKING:
+    from rinsho.model.decoder_protocol import TrainableDecoder
 
 
 def text_tasks(examples: Iterable[Example]) -> tuple[TextTask, ...]:
@@ -43,6 +49,32 @@ def text_tasks(examples: Iterable[Example]) -> tuple[TextTask, ...]:
         for (name, kind), given in sorted(answers.items())
         if (task := _task(name, kind, given))
     )
+
+
+def go_on_relating(
+    decoder: TrainableDecoder, base: Path, new: TextTask, *, is_causal: bool
+) -> TextHeads:
+    """Return a head that goes on from that of a base.
+
+    Args:
+        decoder: Of the base.
+        base: A folder of `finetune` with form = "relation".
+        new: The kinds of the examples; those that the base lacks start from nothing.
+        is_causal: How the decoder reads from now on.
+    """
+    known = load_text_heads(base, ("relation",))
+    (before,), (theirs,) = known.tasks, known.head
+    task = dataclasses.replace(before, labels=tuple(dict.fromkeys((*before.labels, *new.labels))))
+    heads = TextHeads(decoder, known.tokenizer, [task], form="relation", is_causal=is_causal)
+    (mine,) = heads.head
+    with torch.no_grad():
+        for name, learned in theirs.named_parameters():
+            mine.get_parameter(name)[: len(before.labels)] = learned
+    say(
+        f"ベースの関係ヘッド（{len(before.labels)} 種類）から続けて学習します",
+        f"going on from the relation head of the base ({len(before.labels)} kinds)",
+    )
+    return heads
 
 
 def _task(name: str, kind: TaskKind, answers: Sequence[Answer]) -> TextTask | None:

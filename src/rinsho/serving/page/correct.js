@@ -1,5 +1,6 @@
 // A person corrects mentions: another label, another certainty, gone, or one that was missed.
 
+import { choicesOf, moved, showChoices, withCauses } from "/relations.js";
 import { CERTAINTIES, LABELS, utf16Offsets } from "/spans.js";
 
 const get = (id) => document.getElementById(id);
@@ -42,7 +43,13 @@ export function setUpCorrections(state, texts, onChange) {
       get("correct-label").value = span.label;
       get("correct-certainty").value = span.certainty;
     }
+    showCauses();
     get("correct").scrollIntoView({ block: "nearest" });
+  }
+
+  function showCauses() {
+    const [label, certainty] = [get("correct-label").value, get("correct-certainty").value];
+    showChoices(get("correct-causes"), state.result, chosen, { label, certainty });
   }
 
   /** Return the code points of what is selected in the text that is read, or null. */
@@ -60,8 +67,9 @@ export function setUpCorrections(state, texts, onChange) {
     return end > start ? { start, end } : null;
   }
 
-  function change(spans) {
+  function change(spans, relations = moved(state.result.relations, spans)) {
     state.result.spans = spans.sort((a, b) => a.start - b.start || a.end - b.end);
+    state.result.relations = relations;
     Object.assign(state.result, { isCorrected: true, isChecked: false });
     chosen = null;
     onChange();
@@ -72,7 +80,10 @@ export function setUpCorrections(state, texts, onChange) {
     const certainty = HAS_CERTAINTY.has(label) ? get("correct-certainty").value : "present";
     const { start, end } = chosen;
     const span = { start, end, label, certainty, text: wordsOf(chosen) };
-    change([...state.result.spans.filter((one) => one !== chosen), span]);
+    const drugs = choicesOf(get("correct-causes"), state.result.spans);
+    const spans = [...state.result.spans.filter((one) => one !== chosen), span];
+    const relations = moved(state.result.relations, spans, chosen, span);
+    change(spans, relations && withCauses(relations, span, drugs));
   }
 
   get("reading").addEventListener("mouseup", () => {
@@ -89,6 +100,9 @@ export function setUpCorrections(state, texts, onChange) {
     if (event.key === "Enter") choose(state.result.spans[index]);
     if (event.key === "Delete") change(state.result.spans.filter((_, i) => i !== Number(index)));
   });
+  for (const id of ["correct-label", "correct-certainty"]) {
+    get(id).addEventListener("change", showCauses);
+  }
   get("correct-set").addEventListener("click", set);
   get("correct-remove").addEventListener("click", () => {
     change(state.result.spans.filter((one) => one !== chosen));

@@ -2,11 +2,12 @@
 // and a file of notes, to go through one after another.
 
 import { notesOf } from "/files.js";
+import { toPlaces } from "/relations.js";
 import { problemText, saveFile } from "/server.js";
 
 const get = (id) => document.getElementById(id);
 
-/** Wire the list up; `open` shows a note, with spans if it has been checked, and extracts else. */
+/** Wire the list up; `open` shows a note as it has been checked, and extracts else. */
 export function setUpCorrected(state, texts, open) {
   const checked = new Map(); // by text: a note that is corrected again replaces itself
   const queue = { notes: [], at: 0, problem: null };
@@ -34,20 +35,23 @@ export function setUpCorrected(state, texts, open) {
   }
 
   function keep() {
-    const { text, spans } = state.result;
+    const { text, spans, relations: related } = state.result;
+    const relations = toPlaces(related, spans);
     const note = opened()?.text === text ? opened() : {};
     const group = get("corrected-group").value.trim() || undefined;
     checked.delete(text);
-    checked.set(text, { id: note.id, text, group, spans: spans.map((span) => ({ ...span })) });
+    const copies = spans.map((span) => ({ ...span }));
+    checked.set(text, { id: note.id, text, group, spans: copies, relations });
     Object.assign(state.result, { isCorrected: false, isChecked: true });
     isSaved = false;
   }
 
   function save() {
     if (state.result?.isCorrected) keep();
-    const lines = [...checked.values()].map(({ spans, ...note }) => JSON.stringify({
+    const lines = [...checked.values()].map(({ spans, relations, ...note }) => JSON.stringify({
       ...note,
       spans: spans.map(({ start, end, label, certainty }) => ({ start, end, label, certainty })),
+      relations,
     }));
     saveFile("corrections.jsonl", "application/jsonl", `${lines.join("\n")}\n`);
     isSaved = true;
@@ -59,7 +63,7 @@ export function setUpCorrected(state, texts, open) {
     queue.at = at;
     const { text, group } = opened();
     get("corrected-group").value = group ?? "";
-    open(text, checked.get(text)?.spans);
+    open(text, checked.get(text));
   }
 
   get("corrected-keep").addEventListener("click", () => {

@@ -8,6 +8,7 @@ import { setUpCorrected } from "/corrected.js";
 import { setUpDeidentifying } from "/deidentify.js";
 import { setUpQuestions } from "/document.js";
 import { setUpDrafting } from "/draft.js";
+import { linkRelated, toSpans, withRelations } from "/relations.js";
 import { connection, copyText, post, receive, saveFile, setKey } from "/server.js";
 import { MAX_SHOWN, link, showLegend, showNote, showRows, toCsv } from "/spans.js";
 import { setUpTabs } from "/tabs.js";
@@ -57,7 +58,8 @@ function statusText() {
   if (result.answers.length > 0) return texts().judged(result.answers.length);
   if (result.spans.length === 0) return texts().foundNone;
   const more = result.spans.length > MAX_SHOWN ? ` ${texts().shown(MAX_SHOWN)}` : "";
-  return texts().found(result.spans.length) + more;
+  const unrelated = state.server?.relations && !result.relations ? ` ${texts().tooManyPairs}` : "";
+  return texts().found(result.spans.length) + more + unrelated;
 }
 
 function show() {
@@ -69,7 +71,8 @@ function show() {
   showConnection();
   get("legend").ariaLabel = texts().legend;
   showLegend(get("legend"), spans, texts());
-  showRows(get("rows"), spans, texts());
+  showRows(get("rows"), spans, texts(), state.result?.relations);
+  get("column-causes").hidden = !state.result?.relations;
   showAnswers(get("answers"), state.result?.answers ?? [], texts());
   get("table-card").hidden = spans.length === 0 || document.body.dataset.openJob !== "extract";
   if (state.result) {
@@ -109,8 +112,10 @@ async function extract() {
   const text = note.value.toWellFormed();
   if (state.work.isOn) return;
   await state.work.run(async (signal) => {
-    const { spans, answers } = await post("/v1/extract", { text }, signal);
-    state.result = { text, spans, answers: answers ?? [] };
+    const reply = await withRelations(
+      state.server, (more) => post("/v1/extract", { text, ...more }, signal));
+    const { spans, answers, relations } = reply;
+    state.result = { text, spans, answers: answers ?? [], relations: toSpans(relations, spans) };
     screens.corrections.forget();
   });
   show();
@@ -128,20 +133,21 @@ function setNote(text) {
   note.focus();
 }
 
-/** Show a note of a file: with the spans that a person has checked, or extract. */
-function openNote(text, spans) {
+/** Show a note of a file: as a person has checked it, or extract. */
+function openNote(text, kept) {
   setNote(text);
-  if (spans === undefined) {
+  if (kept === undefined) {
     extract();
     return;
   }
-  const copies = spans.map((span) => ({ ...span }));
-  state.result = { text, spans: copies, answers: [], isChecked: true };
+  const spans = kept.spans.map((span) => ({ ...span }));
+  const relations = toSpans(kept.relations, spans);
+  state.result = { text, spans, answers: [], relations, isChecked: true };
   show();
 }
 
 function save() {
-  saveFile("rinsho-spans.csv", "text/csv", "\ufeff", toCsv(state.result.spans));
+  saveFile("rinsho-spans.csv", "text/csv", "\ufeff", toCsv(state.result.spans, state.result.relations));
 }
 
 async function openCard() {
@@ -175,8 +181,12 @@ const indexOf = (event) => event.target.closest?.("[data-index]")?.dataset.index
 
 function linkBothWays() {
   const main = document.querySelector("main");
-  main.addEventListener("mouseover", (event) => link(main, indexOf(event)));
-  main.addEventListener("focusin", (event) => link(main, indexOf(event)));
+  for (const pointed of ["mouseover", "focusin"]) {
+    main.addEventListener(pointed, (event) => {
+      link(main, indexOf(event));
+      linkRelated(main, indexOf(event), state.result);
+    });
+  }
   get("rows").addEventListener("click", (event) => {
     const mark = get("reading").querySelector(`mark[data-index="${indexOf(event)}"]`);
     mark?.scrollIntoView({ block: "center" });
@@ -206,7 +216,7 @@ async function start() {
   get("sample").addEventListener("click", () => setNote(SAMPLE_NOTE));
   get("clear").addEventListener("click", () => setNote(""));
   get("copy").addEventListener("click", () => copyText(
-    get("copy"), toCsv(state.result.spans), texts));
+    get("copy"), toCsv(state.result.spans, state.result.relations), texts));
   get("save").addEventListener("click", save);
   note.addEventListener("input", () => {
     showStatus();

@@ -1,5 +1,7 @@
 // Spans on the page. The API counts Unicode code points, JavaScript UTF-16 units: convert first.
 
+import { causesOf, toCell } from "/relations.js";
+
 export const LABELS = ["disease", "symptom", "drug", "dose", "test", "value", "body_part", "procedure", "time"];
 export const CERTAINTIES = ["present", "negated", "suspected", "family", "past"];
 export const MAX_SHOWN = 3000; // more marks make a browser slow; the CSV has all
@@ -76,7 +78,7 @@ function element(name, className, data, text) {
   return made;
 }
 
-function rowOf(span, index, texts) {
+function rowOf(span, index, texts, relations) {
   const row = document.createElement("tr");
   row.dataset.index = String(index);
   const words = element("button", "", {}, span.text);
@@ -88,12 +90,14 @@ function rowOf(span, index, texts) {
   const place = cell(`${span.start}–${span.end}`);
   place.className = "number";
   row.append(cell(words), cell(chip), cell(certainty), place);
+  if (relations) row.append(cell(causesOf(relations, span).map(({ text }) => text).join("、")));
   return row;
 }
 
-/** Fill the table. */
-export function showRows(body, spans, texts) {
-  body.replaceChildren(...spans.slice(0, MAX_SHOWN).map((span, i) => rowOf(span, i, texts)));
+/** Fill the table; with a column for relations, where they were looked for. */
+export function showRows(body, spans, texts, relations) {
+  body.replaceChildren(
+    ...spans.slice(0, MAX_SHOWN).map((span, i) => rowOf(span, i, texts, relations)));
 }
 
 /** Show what the colours and lines mean, with how many there are of each. */
@@ -130,8 +134,11 @@ function safeCell(text) {
 }
 
 /** Return the spans as CSV (RFC 4180); offsets in code points of the note. */
-export function toCsv(spans) {
+export function toCsv(spans, relations) {
   const quote = (text) => `"${safeCell(text).replaceAll('"', '""')}"`;
-  const lines = spans.map((s) => [s.start, s.end, s.label, s.certainty, quote(s.text)].join(","));
-  return ["start,end,label,certainty,text", ...lines, ""].join("\r\n");
+  const related = (span) => (relations ? [quote(toCell(relations, span))] : []);
+  const lines = spans.map((s) => (
+    [s.start, s.end, s.label, s.certainty, quote(s.text), ...related(s)].join(",")));
+  const columns = `start,end,label,certainty,text${relations ? ",relations" : ""}`;
+  return [columns, ...lines, ""].join("\r\n");
 }
