@@ -16,7 +16,7 @@ _N_LETTERS_WITHOUT_CASE = 4
 _LONG_LETTERS = re.compile(rf"[A-Za-z]{{{_N_LETTERS_WITHOUT_CASE}}}")
 _LETTER, _LETTER_OR_DIGIT = re.compile(r"[A-Za-z]"), re.compile(r"[A-Za-z0-9]")
 _KATAKANA = re.compile(r"[ァ-ヺー]")
-_KANJI = re.compile(r"[々〆一-鿿豈-﫿\U00020000-\U0003FFFF]")
+_KANJI = re.compile(r"[々〆一-鿿\uF900-\uFAFF\U00020000-\U0003FFFF]")
 _SIDES = "右左両"
 # T 37.2 and P95bpm, but neither T12 nor P2.
 _NUMBER_NEXT = re.compile(r"(?:[ ]|[ ]?[:=][ ]?)\d|\d{1,2}\.\d|\d{2,3} ?(?:bpm|回|/分)")
