@@ -198,17 +198,13 @@ def test_ten_thousand_hostile_outputs_stay_text(browser: Browser, tmp_path: Path
     path = tmp_path / "report.html"
     path.write_text(render_page("", report, entries, {}), encoding="utf-8")
     page = browser.new_page(locale="ja-JP")
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    problems = watched(page, lambda url: url == path.as_uri())
     page.goto(path.as_uri())
     for number in (1, 77, 200):
         page.fill("#page-number", str(number))
         page.press("#page-number", "Enter")
         page.click("#open-all")
-        shown = page.locator(".item-body").count()
-        assert shown == 50
+        expect(page.locator(".item-body")).to_have_count(50)
     said = page.evaluate("data.benchmarks[0].items.map((item) => item.answers[0].output || '')")
     assert said == outputs
     assert page.locator("script").count() == 2
