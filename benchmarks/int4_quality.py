@@ -1,4 +1,4 @@
-"""What 4 bits cost: bits per byte of real text, fp32 against int4 by our product and by torch's.
+"""What fewer bits cost: bits per byte of real text, fp32 against bf16 and int4, ours and torch's.
 
     python benchmarks/int4_quality.py WEIGHTS --data DIR [--lines 3000]
 
@@ -19,13 +19,13 @@ from torch import nn
 
 from rinsho.model.checkpoint import load_decoder
 from rinsho.model.decoder import Decoder
-from rinsho.model.quantize import Int4Linear, fits_int4
+from rinsho.model.quantize import Int4Linear, fits_int4, load_half_decoder
 from rinsho.text.normalize import normalize
 from rinsho.tokenizer.tokenizer import Tokenizer, read_tokenizer
 
 
 def main() -> None:
-    """Print the three figures and what is lost."""
+    """Print the figures and what is lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, required=True)
@@ -35,6 +35,7 @@ def main() -> None:
     lines = itertools.islice(read_lines(args.data), args.lines)
     ids = tokenizer.encode("\n".join(map(normalize, lines)))
     found = {"fp32": bits_per_byte(load_fp32(args.weights), tokenizer, ids)}
+    found["bf16"] = bits_per_byte(load_half_decoder(args.weights), tokenizer, ids)
     for name, ours in (("int4, ours", True), ("int4, torch's", False)):
         decoder = pack(load_fp32(args.weights), ours=ours)
         found[name] = bits_per_byte(decoder, tokenizer, ids)

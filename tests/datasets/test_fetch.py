@@ -211,7 +211,7 @@ def test_no_connection_is_an_error_with_a_next_step(tmp_path: Path, publisher: P
     result = fetch(dataset, "http://127.0.0.1:9", tmp_path)  # the discard port: nobody listens
     [error] = result.failed
     assert isinstance(error, DownloadFailed)
-    assert "no connection" in error.text("ja")
+    assert "接続がない" in error.text("ja")
     assert "--mirror" in error.text("ja") and "--mirror" in error.text("en")
 
 

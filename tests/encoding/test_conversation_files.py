@@ -148,7 +148,7 @@ def test_what_cannot_be_read_is_named_by_file_and_line_and_not_quoted(
     path = written(tmp_path / "data.jsonl", ALPACA, broken)
     with pytest.raises(BrokenRecord) as caught:
         read(path)
-    said = caught.value.message("ja") + caught.value.next_step("en")
+    said = caught.value.message("en") + caught.value.next_step("en")
     assert "data.jsonl line 2" in said and MARKER not in said
     assert len(read(path, skip_broken=True)) == 1
 

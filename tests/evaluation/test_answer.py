@@ -23,6 +23,7 @@ from rinsho.evaluation.prompts import messages_of
 from rinsho.generation.decoder_model import load_language_model
 from rinsho.manifest import open_folder
 from rinsho.model.checkpoint import load_decoder
+from rinsho.model.precision import computes_in_bf16
 from rinsho.text.normalize import normalize
 
 CONFIG = {
@@ -33,6 +34,8 @@ CONFIG = {
     "free_max_new_tokens": 5,
     "threads": 1,
 }
+# Where the processor has bf16 products the model reads its prompts with them.
+CLOSE = 0.03 if computes_in_bf16(torch.device("cpu")) else 1e-4
 
 
 def config(**changes: object) -> AnswerConfig:
@@ -74,7 +77,7 @@ def test_log_likelihoods_are_those_of_the_decoder_itself(answered, weights_folde
     given = next(
         a for a in read_answers(answered) if a.item == item.id and a.method == "log-likelihood"
     )
-    assert given.log_likelihoods == pytest.approx(expected, abs=1e-4)
+    assert given.log_likelihoods == pytest.approx(expected, abs=CLOSE)
 
 
 def test_a_model_answers_in_4_bits_as_it_is_served(
@@ -115,7 +118,7 @@ def test_the_likelihood_of_a_text_is_that_of_its_tokens_once_each(answered, weig
     with torch.inference_mode():
         log_probs_TV = decoder(torch.tensor([tokens]))[0].log_softmax(-1)
     expected = sum(float(log_probs_TV[at, token]) for at, token in enumerate(tokens[1:]))
-    assert given.log_likelihoods[0] == pytest.approx(expected, abs=1e-3)
+    assert given.log_likelihoods[0] == pytest.approx(expected, abs=10 * CLOSE)
     assert given.n_tokens == len(tokens) - 1
 
 

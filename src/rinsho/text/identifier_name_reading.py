@@ -21,7 +21,7 @@ from rinsho.text.identifier_surnames import (
     split_name,
 )
 
-_KANJI = "(?:[一-龠々〆ヶ﨑髙𠀀-𯿿\uF900-\uFAFF㐀-䶿][\U000e0100-\U000e01ef]?)"
+_KANJI = "(?:[一-龠々〆ヶ﨑髙𠀀-𯿿\uf900-\ufaff㐀-䶿][\U000e0100-\U000e01ef]?)"
 _LINK = "[ノヶケツヵ之]"  # 一ノ瀬, 三ツ井
 NAME_KANJI = rf"(?:{_KANJI}|(?<=[一-龠]){_LINK}(?={_KANJI}))"
 _TITLE = (

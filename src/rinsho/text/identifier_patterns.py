@@ -31,7 +31,7 @@ FIRM_GAP = (
 # The same; a blank alone is enough too, and a closing bracket: (住)東京都.
 WIDE_GAP = FIRM_GAP.replace(r"(?:[ \t:=|", r"(?:(?<=[ \t])|[ \t:=|)", 1)
 ERA_NAMES = "(?:明治|大正|昭和|平成|令和)"
-KANJI = "[一-龠々〆〇ヶ﨑髙𠀀-𯿿\uF900-\uFAFF㐀-䶿]"
+KANJI = "[一-龠々〆〇ヶ﨑髙𠀀-𯿿\uf900-\ufaff㐀-䶿]"
 # Flat lists of words: `re` looks for their first characters alone.
 PREFECTURE = (
     "(?:北海道|東京都|京都府|大阪府|青森県|岩手県|宮城県|秋田県|山形県|福島県|茨城県|栃木県|群馬県"
