@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -42,6 +43,44 @@ def test_a_low_temperature_sharpens() -> None:
 )
 def test_the_nucleus_is_the_smallest_set_that_holds_top_p(top_p: float, kept: set[int]) -> None:
     assert set(draws(Sampling(temperature=1.0, top_p=top_p), 500)) == kept
+
+
+def drawn_by_sorting(logits_V: torch.Tensor, sampling: Sampling) -> int:
+    """The same draw with the whole vocabulary in order."""
+    ordered_V, ids_V = (logits_V.double() / sampling.temperature).sort(descending=True, stable=True)
+    kept = slice(sampling.top_k or len(ids_V))
+    probs_V = ordered_V[kept].softmax(0)
+    before_V = probs_V.cumsum(0) - probs_V
+    n_kept = max(1, int((before_V < sampling.top_p).sum()))
+    mass_V = probs_V[:n_kept].cumsum(0)
+    generator = seeded_generator(sampling)
+    point = (1 - torch.rand(1, generator=generator, dtype=torch.float64)) * mass_V[-1]
+    return int(ids_V[int((mass_V < point).sum())])
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 6.0], ids=["flat", "usual", "peaked"])
+@pytest.mark.parametrize("allowed", [5_000, 40], ids=["free", "bound"])
+@pytest.mark.parametrize(
+    "given", [Sampling(top_p=0.9), Sampling(top_k=50), Sampling(top_k=50, top_p=0.7)]
+)
+def test_a_draw_is_that_of_the_sorted_vocabulary(
+    given: Sampling, allowed: int, spread: float
+) -> None:
+    drawn = torch.randn(5_000, generator=torch.Generator().manual_seed(0)) * spread
+    logits_V = drawn.mul(8).round().div(8)  # many alike
+    logits_V[allowed:] = -math.inf
+    for seed in range(40):
+        sampling = dataclasses.replace(given, temperature=0.8, seed=seed)
+        found = choose_token(logits_V, sampling, seeded_generator(sampling))
+        assert found == drawn_by_sorting(logits_V, sampling)
+
+
+def test_what_a_constraint_forbids_is_never_drawn() -> None:
+    logits_V = torch.full((3_000,), -math.inf)
+    logits_V[[5, 2_999]] = torch.tensor([0.0, -2.0])
+    generator = seeded_generator(Sampling())
+    found = {choose_token(logits_V, Sampling(temperature=1.0), generator) for _ in range(300)}
+    assert found == {5, 2_999}
 
 
 def test_a_seed_gives_the_same_draws() -> None:

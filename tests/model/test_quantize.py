@@ -94,6 +94,9 @@ def test_a_folder_is_read_packed(tmp_path: Path, is_tied: bool, family: str) -> 
     assert _likeness(found, expected) > 0.98
     assert _likeness(in_halves, expected) > 0.9999
     assert in_halves.dtype == torch.float32
+    if is_tied:  # one copy
+        head, rows = halves.get_submodule("lm_head"), halves.get_submodule("model.embed_tokens")
+        assert head.get_parameter("weight").data_ptr() == rows.get_buffer("weight").data_ptr()
     n_matrix = sum(p.numel() for p in plain.parameters() if p.dim() == 2)
     assert _n_bytes(packed) < 1.5 * n_matrix + (2 * 512 * 128) + 100_000
     assert _n_bytes(halves) < 2.2 * n_matrix + (2 * 512 * 128) + 10_000

@@ -222,10 +222,11 @@ def _load(
             if is_tied and not fits(weight):
                 _assign(decoder, name, weight.float())
                 continue
-            weight = weight.bfloat16()
-            decoder.set_submodule(owner, HalfEmbedding(weight, torch.float32))
             if is_tied:
-                decoder.add_module("lm_head", linear(weight, None))
+                head = linear(weight, None)
+                decoder.add_module("lm_head", head)
+                weight = head.weight if isinstance(head, FewRowsLinear) else weight  # one copy
+            decoder.set_submodule(owner, HalfEmbedding(weight, torch.float32))
         elif fits(weight):
             decoder.set_submodule(owner, linear(weight, biases.pop(f"{owner}.bias", None)))
         else:
