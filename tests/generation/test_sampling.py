@@ -75,6 +75,24 @@ def test_a_draw_is_that_of_the_sorted_vocabulary(
         assert found == drawn_by_sorting(logits_V, sampling)
 
 
+@pytest.mark.parametrize("given", [Sampling(), Sampling(top_p=0.9), Sampling(top_k=2)])
+@pytest.mark.parametrize("temperature", [5e-324, 1e-309, 1e-30])
+def test_a_temperature_near_0_takes_the_most_likely_token(
+    given: Sampling, temperature: float
+) -> None:
+    sampling = dataclasses.replace(given, temperature=temperature)
+    assert set(draws(sampling, 5)) == {0}
+
+
+@pytest.mark.parametrize("given", [Sampling(), Sampling(top_p=0.9), Sampling(top_k=2)])
+def test_logits_without_a_number_give_a_token_of_the_vocabulary(given: Sampling) -> None:
+    sampling = dataclasses.replace(given, temperature=1.0)
+    infinite = torch.tensor([1.0, math.inf, -math.inf, math.nan])
+    assert choose_token(infinite, sampling, seeded_generator(sampling)) == 1
+    broken = torch.full((4,), math.nan)
+    assert 0 <= choose_token(broken, sampling, seeded_generator(sampling)) < 4
+
+
 def test_what_a_constraint_forbids_is_never_drawn() -> None:
     logits_V = torch.full((3_000,), -math.inf)
     logits_V[[5, 2_999]] = torch.tensor([0.0, -2.0])

@@ -13,6 +13,7 @@ from rinsho.generation.constraint import ConstrainedChoice
 from rinsho.generation.language_model import NewToken, Sampling
 from rinsho.tokenizer.tokenizer import Tokenizer
 
+_LARGEST = torch.finfo(torch.float32).max
 _MOST_LIKELY = 1_024  # tokens in which a nucleus is sought first; sorting them all takes 2 ms
 
 
@@ -96,7 +97,11 @@ def choose_token(logits_V: Tensor, sampling: Sampling, generator: torch.Generato
     """
     if sampling.temperature == 0:
         return int(logits_V.argmax())
-    logits_V = logits_V.double().cpu() / sampling.temperature
+    # A penalty near 0 makes infinite logits, and so would dividing by a temperature near 0. Where
+    # no logit is a number, any token is drawn.
+    logits_V = logits_V.double().cpu().nan_to_num(-torch.inf, _LARGEST, -torch.inf)
+    logits_V = (logits_V - logits_V.max()).nan_to_num(0.0, neginf=-torch.inf)
+    logits_V = logits_V / sampling.temperature
     ids: Tensor | None = None  # of what is drawn from, if that is not the whole vocabulary
     if sampling.top_k:
         logits_V, ids = _likeliest(logits_V, sampling.top_k)
